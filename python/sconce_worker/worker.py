@@ -1,0 +1,78 @@
+"""The worker's loop: loads one model, then runs the batches that the gateway sends, one after the other in one thread."""
+
+import logging
+import os
+import platform
+import socket
+
+from sconce_worker import frames, loading
+from sconce_worker.batch_answer import BatchAnswer
+
+
+def run(data: socket.socket) -> int:
+    """Serves the gateway on `data` until it says stop or goes; gives the exit code."""
+    logging.info("[PID]%d", os.getpid())
+    logging.info("Torch worker started.")
+    logging.info("Python runtime: %s", platform.python_version())
+    try:
+        return _serve(data, frames.FrameReader(data))
+    except BrokenPipeError:
+        return _disconnected()
+    except Exception:
+        logging.exception("Backend worker process died.")
+        return 1
+
+
+def _serve(data: socket.socket, reader: frames.FrameReader) -> int:
+    data.sendall(frames.encode_hello(os.getpid(), platform.python_version()))
+    frame = _next(reader)
+    if frame is None:
+        return _disconnected()
+    kind, payload = frame
+    if kind == frames.STOP:
+        return 0
+    if kind != frames.LOAD:
+        raise frames.FrameError(f"frame type {kind} before LOAD")
+    order = frames.decode_load(payload)
+    outcome = loading.load(order)
+    data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line))
+    if outcome.service is None:
+        return 1
+    if (order.get("modelYamlConfig") or {}).get("asyncCommunication") is True:
+        from sconce_worker import overlapping
+
+        is_stopped = overlapping.serve(data, reader, outcome.service)
+    else:
+        is_stopped = _serve_in_turn(data, reader, outcome.service)
+    return 0 if is_stopped else _disconnected()
+
+
+def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> bool:
+    """True when the gateway said stop, False when it went."""
+    send = data.sendall
+    while True:
+        frame = _next(reader)
+        if frame is None:
+            return False
+        kind, payload = frame
+        if kind == frames.STOP:
+            return True
+        if kind != frames.BATCH:
+            raise frames.FrameError(f"frame type {kind} after LOAD")
+        batch_id, requests = frames.decode_batch(payload)
+        answer = BatchAnswer(send, batch_id, len(requests))
+        answer.end(service.predict(requests, answer.send_parts))
+
+
+def _next(reader: frames.FrameReader):
+    while True:
+        frame = reader.take()
+        if frame is not None:
+            return frame
+        if not reader.fill():
+            return None
+
+
+def _disconnected() -> int:
+    logging.info("Frontend disconnected.")
+    return 0

@@ -1,0 +1,1 @@
+"""Tools that handlers import: streaming, timing, micro-batching, text."""

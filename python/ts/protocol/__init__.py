@@ -1,0 +1,1 @@
+"""What goes from a handler back to the worker."""

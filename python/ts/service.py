@@ -1,0 +1,185 @@
+"""A loaded model: turns a batch of requests into the handler's arguments and its outcome into answers."""
+
+import json
+import logging
+import os
+import time
+from typing import Callable, Optional
+
+import ts
+from ts.context import Context, RequestProcessor
+from ts.protocol.predict_response import (
+    PREDICTION_FAILED,
+    Entry,
+    PartSocket,
+    PredictResult,
+    create_predict_response,
+)
+from ts.utils.util import PredictionException
+
+__all__ = [
+    "PREDICTION_METRIC",
+    "Entry",
+    "PredictResult",
+    "PredictionException",
+    "Service",
+    "emit_metrics",
+]
+
+PREDICTION_METRIC = "PredictionTime"
+logger = logging.getLogger(__name__)
+
+
+class Service:
+    """The entry point of a handler together with the one Context that lives as long as the worker."""
+
+    def __init__(
+        self,
+        model_name,
+        model_dir,
+        manifest,
+        entry_point,
+        gpu,
+        batch_size,
+        limit_max_image_pixels=True,
+        metrics_cache=None,
+        model_yaml_config=None,
+    ):
+        self._entry_point = entry_point
+        self._context = Context(
+            model_name,
+            model_dir,
+            manifest,
+            batch_size,
+            gpu,
+            ts.__version__,
+            limit_max_image_pixels,
+            metrics_cache,
+            {} if model_yaml_config is None else model_yaml_config,
+        )
+
+    @property
+    def context(self) -> Context:
+        return self._context
+
+    @property
+    def entry_point(self) -> Callable:
+        """What is called with (data, context); an envelope's if the server has one."""
+        return self._entry_point
+
+    def predict(self, batch: list, send_parts: Optional[Callable[[list], object]] = None) -> PredictResult:
+        """Runs the handler on a batch and gives its outcome; never raises an Exception.
+
+        A request is `{"requestId": str, "headers": [(name, value)], "parameters": [(name, content type, bytes-like)]}`.
+        `send_parts` takes the entries of intermediate results while the handler runs. What isn't an Exception
+        (SystemExit, KeyboardInterrupt) escapes.
+        """
+        context = self._context
+        data = open_batch(context, batch, send_parts)
+        started = time.perf_counter()
+        try:
+            ret = self._entry_point(data, context)
+        except Exception as error:
+            return failed_batch(error)
+        return close_batch(context, ret, len(data), started)
+
+
+def open_batch(context: Context, batch: list, send_parts: Optional[Callable[[list], object]]) -> list:
+    """Gives the handler's `data` for a batch, and makes the context that of this batch."""
+    is_decoding = os.environ.get("TS_DECODE_INPUT_REQUEST", "true") == "true"
+    request_ids = {}
+    processors = []
+    data = []
+    for index, request in enumerate(batch):
+        inputs = {}
+        headers = {}
+        for name, content_type, raw in request["parameters"]:
+            inputs[name] = _input_value(content_type, raw) if is_decoding and content_type else _as_bytearray(raw)
+            headers[name] = {"content-type": content_type}
+        headers.update(request["headers"])
+        request_ids[index] = request["requestId"]
+        processors.append(RequestProcessor(headers))
+        data.append(inputs)
+
+    context.request_ids = request_ids
+    context.request_processor = processors
+    context.cl_socket = PartSocket(send_parts)
+    if context.metrics is not None:
+        context.metrics.request_ids = request_ids
+    return data
+
+
+def _input_value(content_type: str, raw):
+    if content_type == "application/json":
+        try:
+            return json.loads(str(raw, "utf-8"))
+        except (ValueError, RecursionError):
+            logger.warning("Failed json decoding of input data. Forwarding encoded payload", exc_info=True)
+    elif content_type.startswith("text"):
+        try:
+            return str(raw, "utf-8")
+        except UnicodeDecodeError:
+            logger.warning("Failed utf-8 decoding of input data. Forwarding encoded payload", exc_info=True)
+    return _as_bytearray(raw)
+
+
+def _as_bytearray(raw) -> bytearray:
+    return raw if type(raw) is bytearray else bytearray(raw)
+
+
+def close_batch(context: Context, ret, count: int, started: float) -> PredictResult:
+    """Checks and encodes what the handler returned for `count` requests; `started` is a `perf_counter` reading."""
+    if not isinstance(ret, list):
+        logger.warning("model: %s, Invalid return type: %s.", context.model_name, type(ret))
+        return PredictResult(503, "Invalid model predict output", [])
+    if len(ret) != count:
+        logger.warning(
+            "model: %s, number of batch response mismatched, expect: %d, got: %d.", context.model_name, count, len(ret)
+        )
+        return PredictResult(503, "number of batch response mismatched", [])
+
+    try:
+        if context.metrics is not None:
+            context.metrics.add_time(PREDICTION_METRIC, round((time.perf_counter() - started) * 1000, 2))
+        if context.cl_socket.failure is not None:
+            return context.cl_socket.failure
+        return create_predict_response(ret, context.request_ids, "Prediction success", 200, context)
+    except Exception as error:
+        return failed_batch(error)
+
+
+def failed_batch(error: Exception) -> PredictResult:
+    """The outcome of a batch whose handler raised; logs the traceback."""
+    if isinstance(error, MemoryError):
+        logger.error("System out of memory", exc_info=error)
+        return PredictResult(507, "Out of resources", [])
+    if isinstance(error, PredictionException):
+        logger.error("Prediction error", exc_info=error)
+        return PredictResult(_status_of(error), str(error.message), [])
+    if "CUDA" in _text_of(error):
+        logger.error("CUDA out of memory", exc_info=error)
+        return PredictResult(507, "Out of resources", [])
+    logger.warning("Invoking custom service failed.", exc_info=error)
+    return PredictResult(503, PREDICTION_FAILED, [])
+
+
+def _status_of(error: PredictionException) -> int:
+    try:
+        status = int(error.error_code)
+    except (TypeError, ValueError):
+        return 500
+    # A success code on an exception would be answered as an empty success.
+    return 500 if status == 200 else status
+
+
+def _text_of(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # an exception class whose own text fails still gets the ordinary outcome
+        return ""
+
+
+def emit_metrics(metrics) -> None:
+    """Prints one line per legacy Metric object."""
+    for metric in metrics or ():
+        logger.info("[METRICS]%s", metric)

@@ -1,0 +1,1 @@
+"""Request envelopes: the formats of model orchestrators, turned into what handlers take and back."""

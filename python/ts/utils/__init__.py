@@ -1,0 +1,1 @@
+"""What the worker and handlers share about labels, classes and configuration."""

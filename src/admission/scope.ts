@@ -1,0 +1,2 @@
+/** What a caller must be allowed to do. A route cannot be registered without one. `open` needs no token: API descriptions and metrics, as in TorchServe. */
+export type Scope = 'open' | 'infer' | 'manage' | 'token-admin';

@@ -1,0 +1,87 @@
+import { Invariant } from '../../errors/admission.js';
+import type { SconceError } from '../../errors/sconce-error.js';
+import type { Answer, ResponsePart, Timings } from '../../inference/part.js';
+import type { HeaderPair, InferenceRequest } from '../../inference/request.js';
+import type { Log, Observer } from '../../observability/observer.js';
+import type { HttpReply } from '../http-exchange.js';
+
+export interface AnswerWitness {
+  readonly observer: Observer;
+  readonly log: Log;
+}
+
+/**
+ * Writes the parts of one prediction as an HTTP answer: one part alone as a plain answer, several as chunks of one part each. A failure after the first
+ * chunk cuts the connection without the terminating chunk, so that no client takes the torso for the whole; so does a client that reads too slowly.
+ */
+export class RestAnswer implements Answer {
+  readonly #request: InferenceRequest;
+  readonly #reply: HttpReply;
+  readonly #witness: AnswerWitness;
+  #state: 'waiting' | 'streaming' | 'ended' | 'cut' = 'waiting';
+  #queueMs = 0;
+
+  constructor(request: InferenceRequest, reply: HttpReply, witness: AnswerWitness) {
+    this.#request = request;
+    this.#reply = reply;
+    this.#witness = witness;
+  }
+
+  part(part: ResponsePart): void {
+    if (this.#state === 'ended') return this.#saidTooMuch('a part');
+    if (part.timings !== undefined) this.#queueMs = part.timings.queueMs;
+    if (this.#state === 'waiting') this.#first(part);
+    else if (this.#state === 'streaming') this.#next(part);
+    if (!part.last) return;
+    this.#state = 'ended';
+    const { model, version, receivedAtMs } = this.#request;
+    this.#witness.observer.inferenceAnswered(model, version, (performance.now() - receivedAtMs) * 1000, this.#queueMs * 1000);
+  }
+
+  fail(error: SconceError): void {
+    if (this.#state === 'ended') return this.#saidTooMuch('a failure');
+    const begun = this.#state !== 'waiting';
+    this.#state = 'ended';
+    if (error.code === Invariant.code) this.#witness.log.error(`request ${this.#request.id} met an internal error`, error);
+    if (begun) this.#reply.abort();
+    else this.#reply.fail(error);
+  }
+
+  #first(part: ResponsePart): void {
+    const headers: HeaderPair[] = [...part.headers, ['Server-Timing', serverTiming(part.timings, performance.now() - this.#request.receivedAtMs)]];
+    if (part.last) {
+      this.#reply.send(part.status, part.body, headers, part.reason);
+      return;
+    }
+    this.#state = 'streaming';
+    this.#reply.open(part.status, headers, part.reason);
+    this.#chunk(part.body);
+  }
+
+  #next(part: ResponsePart): void {
+    if (this.#chunk(part.body) && part.last) this.#reply.end();
+  }
+
+  #chunk(bytes: Uint8Array): boolean {
+    if (this.#reply.chunk(bytes)) return true;
+    this.#state = 'cut';
+    this.#witness.log.info(`The client of request ${this.#request.id} reads too slowly; its stream is cut`);
+    this.#reply.abort();
+    return false;
+  }
+
+  #saidTooMuch(what: string): void {
+    this.#witness.log.error(`request ${this.#request.id} got ${what} after its end`, Invariant({ what: 'an answer ended twice' }));
+  }
+}
+
+/** https://www.w3.org/TR/server-timing/ : milliseconds with up to three decimals. */
+function serverTiming(timings: Timings | undefined, totalMs: number): string {
+  const total = `total;dur=${millis(totalMs)}`;
+  if (timings === undefined) return total;
+  return `queue;dur=${millis(timings.queueMs)}, batch;dur=${millis(timings.batchWaitMs)}, handler;dur=${millis(timings.handlerMs)}, ${total}`;
+}
+
+function millis(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

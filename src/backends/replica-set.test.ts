@@ -1,0 +1,253 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { LoadFailed } from '../errors/backend.js';
+import type { ModelConfig } from '../inference/model-config.js';
+import type { ServableModel } from '../inference/servable-model.js';
+import type { Log, Observer } from '../observability/observer.js';
+import type { Backend, Runner, RunnerEvents, RunnerExit } from './backend.js';
+import { CrashLog } from './crash-log.js';
+import { DeviceAllocator } from './device-allocator.js';
+import { ReplicaSet, type ReplicaSetListener } from './replica-set.js';
+import { WorkerIds } from './worker-ids.js';
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {}, named: () => log };
+const observer: Observer = {
+  inferenceRequested() {},
+  inferenceAnswered() {},
+  inferenceRefused() {},
+  queueTime() {},
+  workerThreadTime() {},
+  workerLoaded() {},
+  httpAnswered() {},
+  workerOutput() {},
+};
+
+const KILLED: RunnerExit = { expected: false, code: undefined, signal: 'SIGKILL', memoryPeakBytes: 1, lastLines: ['last words'] };
+
+/** A runner whose life the test directs. */
+class DirectedRunner implements Runner {
+  readonly pipelineDepth = 1;
+  readonly pid = 1;
+  bytes = 100;
+  settle: (failure?: Error) => void = () => {};
+
+  constructor(
+    readonly name: string,
+    private readonly events: RunnerEvents,
+  ) {}
+
+  load(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.settle = (failure) => (failure ? reject(failure) : resolve());
+    });
+  }
+
+  run(): void {}
+
+  async stop(): Promise<void> {
+    this.die({ ...KILLED, expected: true, signal: undefined, code: 0 });
+  }
+
+  kill(): void {
+    this.die(KILLED);
+  }
+
+  die(exit: RunnerExit): void {
+    this.events.exit(exit);
+  }
+
+  async memoryBytes(): Promise<number> {
+    return this.bytes;
+  }
+}
+
+let runners: DirectedRunner[];
+let heard: string[];
+
+const backend: Backend = {
+  name: 'python',
+  prepare: async () => {},
+  createRunner: (spec, events) => {
+    const runner = new DirectedRunner(spec.workerName, events);
+    runners.push(runner);
+    return runner;
+  },
+  stop: async () => {},
+};
+
+const listener: ReplicaSetListener = {
+  laneReady: (replica) => void heard.push(`ready ${replica.id}`),
+  laneLost: (replica, { outOfMemory }) => void heard.push(`lost ${replica.id}${outOfMemory ? ' oom' : ''}`),
+  laneLeaving: async (replica) => void heard.push(`leaving ${replica.id}`),
+  supplyChanged: ({ replicas, hopeful }) => void heard.push(`supply ${hopeful}/${replicas}`),
+};
+
+function aSet(sconce: Partial<ModelConfig['sconce']> = {}): { set: ReplicaSet; crashes: CrashLog } {
+  const config: ModelConfig = {
+    sconce: { retryOnWorkerDeath: true, recycleAfterS: undefined, recycleAfterRequests: undefined, recycleMemoryGrowthBytes: undefined, intraOpThreads: 1, ...sconce },
+    raw: {},
+    file: undefined,
+  };
+  const model: ServableModel = {
+    name: 'm',
+    version: '1.0',
+    url: 'm.mar',
+    runtime: 'python',
+    backend: 'python',
+    directory: '',
+    linkParent: undefined,
+    handler: undefined,
+    envelope: undefined,
+    serializedFile: undefined,
+    requirementsFile: undefined,
+    config,
+    contentHash: '',
+    downloadedArchive: undefined,
+  };
+  const crashes = new CrashLog();
+  const limits = { batchSize: 1, startupTimeoutMs: 1000, responseTimeoutMs: 1000, recoveryWindowMs: 10_000, maxResponseBytes: 1000 };
+  const shared = { workerIds: new WorkerIds(9000), devices: new DeviceAllocator(0), crashes, observer, log };
+  return { set: new ReplicaSet({ model, backend, ...limits, ...shared }, listener), crashes };
+}
+
+/** Lets promises that are due settle. */
+async function settled(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+async function aReadySet(count: number, sconce: Partial<ModelConfig['sconce']> = {}): Promise<ReturnType<typeof aSet>> {
+  const made = aSet(sconce);
+  const scaled = made.set.scale(count, count, 100);
+  await settled();
+  for (const runner of runners) runner.settle();
+  expect(await scaled).toBeUndefined();
+  return made;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  runners = [];
+  heard = [];
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a set of replicas', () => {
+  it('starts what is missing, numbers them from 9000 and reports success when all have loaded', async () => {
+    const { set } = await aReadySet(2);
+
+    expect(set.replicas.map((replica) => [replica.name, replica.state])).toEqual([
+      ['W-9000-m_1.0', 'ready'],
+      ['W-9001-m_1.0', 'ready'],
+    ]);
+  });
+
+  it('scaling down stops the newest and keeps the oldest', async () => {
+    const { set } = await aReadySet(3);
+
+    await set.scale(1, 1, 100);
+
+    expect(set.replicas.map((replica) => replica.id)).toEqual([9000]);
+    expect(heard.filter((word) => word.startsWith('leaving'))).toEqual(['leaving 9001', 'leaving 9002']);
+  });
+
+  it('a count between minimum and maximum changes nothing', async () => {
+    const { set } = await aReadySet(2);
+
+    await set.scale(1, 4, 100);
+
+    expect(set.replicas.length).toBe(2);
+  });
+
+  it('a worker that dies is started again under its number after a second, and its death is kept as a dossier', async () => {
+    const { set, crashes } = await aReadySet(1);
+    runners[0]?.die(KILLED);
+    expect(set.replicas[0]?.state).toBe('waiting');
+
+    await vi.advanceTimersByTimeAsync(1000);
+    runners[1]?.settle();
+    await settled();
+
+    expect(runners[1]?.name).toBe('W-9000-m_1.0');
+    expect(set.replicas[0]?.state).toBe('ready');
+    expect(heard).toContain('lost 9000 oom');
+    expect(crashes.all()).toMatchObject([{ workerName: 'W-9000-m_1.0', signal: 'SIGKILL', during: 'idle', lastLines: ['last words'] }]);
+  });
+
+  it('reports the first failure of a load and goes on trying until its window is over', async () => {
+    const { set } = aSet();
+    const scaled = set.scale(1, 1, 100);
+    await settled();
+    runners[0]?.settle(LoadFailed({ status: 507, message: 'no memory' }));
+    await settled();
+    runners[0]?.die({ ...KILLED, signal: undefined, code: 1 });
+
+    expect((await scaled)?.rendering.http).toBe(507);
+    for (let n = 1; n < 8; n += 1) {
+      await vi.advanceTimersByTimeAsync(5000);
+      runners[n]?.settle(LoadFailed({ status: 500, message: 'again' }));
+      await settled();
+      runners[n]?.die({ ...KILLED, signal: undefined, code: 1 });
+    }
+    expect(set.replicas[0]?.state).toBe('exhausted');
+    expect(set.healthy).toBe(false);
+  });
+
+  it('scaling revives a worker that had given up', async () => {
+    const { set } = aSet();
+    void set.scale(1, 1, 100);
+    await settled();
+    for (let n = 0; n < 8 && set.replicas[0]?.state !== 'exhausted'; n += 1) {
+      runners.at(-1)?.settle(LoadFailed({ status: 500, message: 'no' }));
+      await settled();
+      runners.at(-1)?.die({ ...KILLED, signal: undefined, code: 1 });
+      await vi.advanceTimersByTimeAsync(8000);
+    }
+    expect(set.replicas[0]?.state).toBe('exhausted');
+
+    void set.scale(1, 1, 100);
+    await settled();
+    runners.at(-1)?.settle();
+    await settled();
+
+    expect(set.replicas[0]?.state).toBe('ready');
+  });
+
+  it('a worker that grew too much leaves only when its successor is ready', async () => {
+    const { set } = await aReadySet(1, { recycleMemoryGrowthBytes: 50 });
+    const [old] = runners;
+    if (old) old.bytes = 200;
+
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(set.replicas.map((replica) => replica.id)).toEqual([9000, 9001]);
+    expect(heard).not.toContain('leaving 9000');
+    runners[1]?.settle();
+    await settled();
+
+    expect(heard).toContain('leaving 9000');
+    expect(set.replicas.map((replica) => replica.id)).toEqual([9001]);
+    await set.stop(10);
+  });
+
+  it('a successor that does not come up leaves the old worker in its place', async () => {
+    const { set } = await aReadySet(1, { recycleAfterS: 1 });
+    await vi.advanceTimersByTimeAsync(2000);
+    runners[1]?.settle(LoadFailed({ status: 500, message: 'no' }));
+    await settled();
+
+    expect(set.replicas.map((replica) => replica.id)).toEqual([9000]);
+    await set.stop(10);
+  });
+
+  it('stopping while workers load ends them and settles the wait', async () => {
+    const { set } = aSet();
+    const scaled = set.scale(2, 2, 100);
+    await settled();
+
+    await set.stop(10);
+
+    expect((await scaled)?.code).toBe('LOAD_FAILED');
+    expect(set.replicas.length).toBe(0);
+  });
+});

@@ -1,0 +1,69 @@
+import { defineError } from './sconce-error.js';
+
+export const ModelNotFound = defineError<{ model: string }>('MODEL_NOT_FOUND', {
+  kind: 'not-found',
+  type: 'ModelNotFoundException',
+  says: ({ model }) => `Model not found: ${model}`,
+});
+export const ModelVersionNotFound = defineError<{ model: string; version: string }>('MODEL_VERSION_NOT_FOUND', {
+  kind: 'not-found',
+  type: 'ModelVersionNotFoundException',
+  says: ({ model, version }) => `Model version: ${version} does not exist for model: ${model}`,
+});
+/** A wish that names a location which is refused or empty: TorchServe's ModelNotFoundException with the reason as text. */
+export const LocationRefused = defineError<{ message: string }>('LOCATION_REFUSED', {
+  kind: 'not-found',
+  type: 'ModelNotFoundException',
+  says: ({ message }) => message,
+});
+export const ArchiveInvalid = defineError<{ message: string }>('ARCHIVE_INVALID', {
+  kind: 'invalid',
+  type: 'InvalidModelException',
+  says: ({ message }) => message,
+});
+/** The archive could not be unpacked: broken, over a limit, or a path that leaves its folder. */
+export const ArchiveUnreadable = defineError<{ url: string; why: string }>('ARCHIVE_UNREADABLE', {
+  kind: 'bug',
+  says: ({ url, why }) => `Failed to save model: ${url}${why ? ` (${why})` : ''}`,
+});
+export const DownloadFailed = defineError<{ url: string }>('DOWNLOAD_FAILED', {
+  kind: 'invalid',
+  type: 'DownloadArchiveException',
+  says: ({ url }) => `Failed to download archive from: ${url}`,
+});
+export const ArchiveExists = defineError<{ file: string }>('ARCHIVE_EXISTS', {
+  kind: 'bug',
+  says: ({ file }) => `Model file already exists ${file}`,
+});
+export const DependenciesFailed = defineError<{ message: string }>('DEPENDENCIES_FAILED', {
+  kind: 'invalid',
+  type: 'ModelException',
+  says: ({ message }) => message,
+});
+export const VersionExists = defineError<{ model: string; version: string }>('VERSION_EXISTS', {
+  kind: 'conflict',
+  says: ({ model, version }) => `Model version ${version} is already registered for model ${model}`,
+});
+export const DefaultVersionInUse = defineError<{ model: string }>('DEFAULT_VERSION_IN_USE', {
+  kind: 'forbidden',
+  type: 'InvalidModelVersionException',
+  says: ({ model }) => `Cannot remove default version for model ${model}`,
+});
+export const UnregisterTimedOut = defineError<{ model: string }>('UNREGISTER_TIMEOUT', {
+  kind: 'timed-out',
+  says: ({ model }) => `Timed out while cleaning resources: ${model}`,
+});
+export const WorkersNotStarted = defineError<{ model: string; version: string | undefined; status: number; lastLine?: string | undefined }>(
+  'WORKERS_NOT_STARTED',
+  {
+    kind: 'bug',
+    http: ({ status }) => status,
+    says: ({ model, version, lastLine }) => `Failed to start workers for model ${model} version: ${version ?? 'null'}${lastLine ? ` (${lastLine})` : ''}`,
+  },
+);
+/** set-default words this without the colon that every other message has. */
+export const DefaultVersionUnknown = defineError<{ model: string; version: string }>('DEFAULT_VERSION_UNKNOWN', {
+  kind: 'not-found',
+  type: 'ModelVersionNotFoundException',
+  says: ({ model, version }) => `Model version ${version} does not exist for model ${model}`,
+});

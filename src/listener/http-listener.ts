@@ -1,0 +1,272 @@
+import { rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Connector, HttpHandler } from '../api/http-exchange.js';
+import { BadRequest, RequestTooSlow } from '../errors/admission.js';
+import { BindFailed } from '../errors/config.js';
+import type { HeaderPair } from '../inference/request.js';
+import type { Part } from '../lifecycle.js';
+import type { Log, Observer } from '../observability/observer.js';
+import { addressText, type BindAddress, clearStaleSocket, listenOptions } from './bind-address.js';
+import { Connection } from './connection.js';
+import type { HttpLimits } from './http-limits.js';
+import { firstHeader, IncomingRequest } from './incoming-request.js';
+import { OutgoingReply, type ReplyHost } from './outgoing-reply.js';
+import { refuseConnection } from './refusal.js';
+import { discardBody, EMPTY_BODY, readBody } from './request-body.js';
+import { refusePlainHttp, SECURE_DEFAULTS, type TlsMaterial } from './tls.js';
+
+export interface HttpListenerOptions {
+  readonly address: BindAddress;
+  /** What the requests of this listener say they came through. */
+  readonly connector: Connector;
+  readonly handler: HttpHandler;
+  readonly limits: HttpLimits;
+  /** Needed where the address is secure. */
+  readonly tls?: TlsMaterial | undefined;
+  /** Static headers on every answer. Not empty: preflight requests are answered here too. */
+  readonly cors: readonly HeaderPair[];
+  readonly observer: Observer;
+  readonly log: Log;
+}
+
+const BACKLOG = 1024;
+/** How much of a refused body is read and dropped before its connection is cut. */
+const DISCARD_LIMIT_BYTES = 64 * 1024 * 1024;
+const BAD_MESSAGE = 'Invalid HTTP message.';
+/** What the access log shows where no request line could be read, as TorchServe's does. */
+const UNREADABLE = { method: 'GET', target: '/bad-request', protocol: 'HTTP/1.1' } as const;
+const API_NAMES: Readonly<Record<Connector, string>> = { inference: 'Inference', management: 'Management', metrics: 'Metrics', all: 'Inference' };
+
+/**
+ * One HTTP/1.1 address. Reads whole requests within limits, gives them to the handler, and sees to it that each is answered once.
+ *
+ *  state     event → next                          promise while here
+ *  created   start → open                          –
+ *  open      drain → draining, stop → stopped      connections are accepted, up to the limit
+ *  draining  stop → stopped                        no connection is accepted; answers close theirs
+ *  stopped   –                                     no socket is left, nor a socket file
+ */
+export class HttpListener implements Part, ReplyHost {
+  readonly name: string;
+  readonly cors: readonly HeaderPair[];
+  readonly #options: HttpListenerOptions;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #connections = new WeakMap<Socket, Connection>();
+  readonly #unreadable = new WeakSet<OutgoingReply>();
+  #openReplies = 0;
+  #draining = false;
+  #onLastReply: (() => void) | undefined;
+
+  constructor(options: HttpListenerOptions) {
+    this.name = `listener ${addressText(options.address)}`;
+    this.cors = options.cors;
+    this.#options = options;
+    this.#server = this.#createServer();
+  }
+
+  /** The port that was bound; undefined for a unix socket or before `start`. */
+  get port(): number | undefined {
+    const address = this.#server.address();
+    return address !== null && typeof address === 'object' ? address.port : undefined;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  get maxUnreadAnswerBytes(): number {
+    return this.#options.limits.maxUnreadAnswerBytes;
+  }
+
+  get writeStallMs(): number {
+    return this.#options.limits.writeStallMs;
+  }
+
+  /** Rejects with BindFailed. */
+  async start(): Promise<void> {
+    const { address, connector, log } = this.#options;
+    await clearStaleSocket(address);
+    await new Promise<void>((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException): void => reject(BindFailed({ address: addressText(address), why: error.code ?? error.message }, error));
+      this.#server.once('error', onError);
+      this.#server.listen(listenOptions(address, BACKLOG), () => {
+        this.#server.off('error', onError);
+        resolve();
+      });
+    });
+    this.#server.on('error', (error) => log.error(`${this.name} met an error`, error));
+    const bound = address.kind === 'tcp' ? addressText({ ...address, port: this.port ?? address.port }) : addressText(address);
+    log.info(`${API_NAMES[connector]} API bind to: ${bound}`);
+  }
+
+  /** Resolves when every request that had begun to arrive has been answered, or at the deadline. */
+  async drain(deadline: AbortSignal): Promise<void> {
+    this.#draining = true;
+    this.#server.close();
+    this.#server.closeIdleConnections();
+    if (this.#openReplies === 0 || deadline.aborted) return;
+    await new Promise<void>((resolve) => {
+      this.#onLastReply = resolve;
+      deadline.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#draining = true;
+    const closed = this.#server.listening ? new Promise<void>((resolve) => this.#server.close(() => resolve())) : undefined;
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+    const { address } = this.#options;
+    if (address.kind === 'unix')
+      await rm(address.path, { force: true }).catch((error: unknown) => this.#options.log.warn(`${address.path} stays behind: ${String(error)}`));
+  }
+
+  answered(reply: OutgoingReply, status: number): void {
+    const message = reply.response.req;
+    const line = this.#unreadable.has(reply)
+      ? UNREADABLE
+      : { method: message.method ?? '', target: message.url ?? '', protocol: `HTTP/${message.httpVersion}` };
+    this.#logAnswer(this.#connectionOf(message.socket), line, status, reply.receivedAtMs, reply.id);
+  }
+
+  closed(reply: OutgoingReply): void {
+    this.#openReplies--;
+    const { socket } = reply.response.req;
+    const connection = this.#connectionOf(socket);
+    connection.end(reply);
+    if (connection.refusal !== undefined && !connection.owesAnswer) this.#refuse(socket, connection);
+    if (this.#openReplies === 0) this.#onLastReply?.();
+  }
+
+  #createServer(): Server {
+    const { limits, address, tls } = this.#options;
+    const options: ServerOptions = {
+      // Node counts the request line in; the two limits are told apart in `#headFits`.
+      maxHeaderSize: limits.maxRequestLineBytes + limits.maxHeaderBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: Math.max(limits.requestTimeoutMs, limits.headersTimeoutMs),
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: Math.min(5000, Math.max(20, limits.headersTimeoutMs / 4)),
+      requireHostHeader: false,
+      noDelay: true,
+      keepAlive: true,
+    };
+    const isSecure = address.kind === 'tcp' && address.secure;
+    const server = isSecure ? createSecureServer({ ...options, ...SECURE_DEFAULTS, handshakeTimeout: limits.headersTimeoutMs, ...tls }) : createServer(options);
+    if (isSecure) refusePlainHttp(server, limits.headersTimeoutMs);
+    server.maxHeadersCount = 0;
+    server.maxConnections = limits.maxConnections;
+    server.prependListener('connection', (socket: Socket) => this.#track(socket));
+    server.on('request', (message, response) => this.#onRequest(message, response, false));
+    server.on('checkContinue', (message, response) => this.#onRequest(message, response, true));
+    server.on('checkExpectation', (message, response) => this.#begin(message, response).send(417, ''));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#onClientError(error, socket as Socket));
+    server.once('drop', () => this.#options.log.warn(`${this.name} has ${limits.maxConnections} connections, its limit: further ones are closed`));
+    return server;
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  #connectionOf(socket: Socket): Connection {
+    let connection = this.#connections.get(socket);
+    if (connection === undefined) {
+      const { address } = this.#options;
+      connection = new Connection(socket, address.kind === 'unix' ? address.path : undefined);
+      this.#connections.set(socket, connection);
+    }
+    return connection;
+  }
+
+  #begin(message: IncomingMessage, response: ServerResponse): OutgoingReply {
+    const reply = new OutgoingReply(response, this);
+    this.#openReplies++;
+    this.#connectionOf(message.socket).begin(reply);
+    return reply;
+  }
+
+  #onRequest(message: IncomingMessage, response: ServerResponse, waitsForContinue: boolean): void {
+    const reply = this.#begin(message, response);
+    const { limits, cors } = this.#options;
+    const { rawHeaders } = message;
+    if (!this.#headFits(message)) {
+      this.#unreadable.add(reply);
+      reply.fail(BadRequest({ message: BAD_MESSAGE }));
+      return;
+    }
+    const length = firstHeader(rawHeaders, 'content-length');
+    const announcedBytes = length === undefined ? undefined : Number(length);
+    if (announcedBytes !== undefined && announcedBytes > limits.maxRequestBytes) {
+      this.#refuseBody(message, response, waitsForContinue);
+      return;
+    }
+    if (cors.length > 0 && message.method === 'OPTIONS' && firstHeader(rawHeaders, 'access-control-request-method') !== undefined) {
+      reply.send(200, '');
+      return;
+    }
+    if (waitsForContinue) response.writeContinue();
+    const hasBody = announcedBytes === undefined ? firstHeader(rawHeaders, 'transfer-encoding') !== undefined : announcedBytes > 0;
+    if (!hasBody) {
+      this.#handle(message, reply, EMPTY_BODY);
+      return;
+    }
+    readBody(message, announcedBytes, limits.maxRequestBytes, {
+      whole: (body) => this.#handle(message, reply, body),
+      tooLarge: () => this.#refuseBody(message, response, false),
+    });
+  }
+
+  #handle(message: IncomingMessage, reply: OutgoingReply, body: Uint8Array): void {
+    reply.requestIsWhole = true;
+    this.#options.handler(new IncomingRequest(message, reply, this.#options.connector, body), reply);
+  }
+
+  #headFits(message: IncomingMessage): boolean {
+    const { maxRequestLineBytes, maxHeaderBytes } = this.#options.limits;
+    // The two spaces and `HTTP/1.1`.
+    const lineBytes = (message.method?.length ?? 0) + (message.url?.length ?? 0) + 10;
+    if (lineBytes > maxRequestLineBytes) return false;
+    let headerBytes = 0;
+    for (const text of message.rawHeaders) headerBytes += text.length + 1;
+    return headerBytes <= maxHeaderBytes;
+  }
+
+  /** TorchServe's bare 413: no id, no log line. The head goes out at once, the rest of the body is read for a while, so that a client that is still sending sees it. */
+  #refuseBody(message: IncomingMessage, response: ServerResponse, nothingFollows: boolean): void {
+    response.writeHead(413, 'Request Entity Too Large', ['content-length', '0', 'connection', 'close']);
+    if (nothingFollows) {
+      response.end();
+      return;
+    }
+    response.flushHeaders();
+    discardBody(message, DISCARD_LIMIT_BYTES, () => response.end());
+  }
+
+  #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    const connection = this.#connectionOf(socket);
+    if (connection.refusal !== undefined) return;
+    const isTimeout = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    if (!socket.writable || (!isTimeout && !error.code?.startsWith('HPE_'))) {
+      socket.destroy();
+      return;
+    }
+    connection.refusal = isTimeout ? RequestTooSlow({}) : BadRequest({ message: BAD_MESSAGE });
+    if (!connection.owesAnswer) this.#refuse(socket, connection);
+  }
+
+  #refuse(socket: Socket, connection: Connection): void {
+    if (connection.refusal === undefined || !socket.writable) return;
+    const { id, status } = refuseConnection(socket, connection.refusal, this.cors);
+    this.#logAnswer(connection, UNREADABLE, status, performance.now(), id);
+  }
+
+  #logAnswer(connection: Connection, line: { method: string; target: string; protocol: string }, status: number, sinceMs: number, requestId: string): void {
+    const { method, target, protocol } = line;
+    this.#options.observer.httpAnswered({ peer: connection.peer, method, target, protocol, status, ms: performance.now() - sinceMs, requestId });
+  }
+}

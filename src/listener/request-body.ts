@@ -1,0 +1,68 @@
+import type { IncomingMessage } from 'node:http';
+
+/** What becomes of a body that is being read: exactly one of the two is called, or none when the client leaves first. */
+export interface BodySink {
+  whole(body: Uint8Array): void;
+  tooLarge(): void;
+}
+
+/**
+ * Reads a request's body. With an announced length the bytes are kept in one allocation, or in none where they came in one piece; its memory is taken
+ * with the first byte, so that an announcement alone costs nothing. Never keeps more than `maxBytes`.
+ */
+export function readBody(message: IncomingMessage, announcedBytes: number | undefined, maxBytes: number, sink: BodySink): void {
+  if (announcedBytes === undefined) collect(message, maxBytes, sink);
+  else fill(message, announcedBytes, sink);
+}
+
+function fill(message: IncomingMessage, announcedBytes: number, sink: BodySink): void {
+  let body: Buffer | undefined;
+  let filledBytes = 0;
+  message.on('data', (chunk: Buffer) => {
+    if (body === undefined && chunk.length === announcedBytes) {
+      body = chunk;
+    } else {
+      body ??= Buffer.allocUnsafeSlow(announcedBytes);
+      chunk.copy(body, filledBytes);
+    }
+    filledBytes += chunk.length;
+  });
+  message.on('end', () => sink.whole(body ?? EMPTY_BODY));
+}
+
+function collect(message: IncomingMessage, maxBytes: number, sink: BodySink): void {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  const onData = (chunk: Buffer): void => {
+    sizeBytes += chunk.length;
+    if (sizeBytes <= maxBytes) {
+      chunks.push(chunk);
+      return;
+    }
+    chunks.length = 0;
+    message.off('data', onData);
+    message.off('end', onEnd);
+    sink.tooLarge();
+  };
+  const onEnd = (): void => {
+    const [only] = chunks;
+    sink.whole(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, sizeBytes));
+  };
+  message.on('data', onData);
+  message.on('end', onEnd);
+}
+
+/** Reads on without keeping anything, so that a client that is still sending gets to see its answer. `over` is called at the end of the body or after `maxBytes`. */
+export function discardBody(message: IncomingMessage, maxBytes: number, over: () => void): void {
+  let leftBytes = maxBytes;
+  message.on('data', (chunk: Buffer) => {
+    leftBytes -= chunk.length;
+    if (leftBytes < 0) {
+      message.removeAllListeners('data');
+      over();
+    }
+  });
+  message.on('end', over);
+}
+
+export const EMPTY_BODY: Uint8Array = new Uint8Array(0);

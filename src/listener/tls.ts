@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import { prettyJson } from '../api/render-error.js';
+import { ConfigInvalid } from '../errors/config.js';
+import { closeWith } from './refusal.js';
+import { createSelfSignedCertificate } from './self-signed-certificate.js';
+
+/** Key and certificates in the shape that Node's TLS takes. */
+export type TlsMaterial = { readonly key: Buffer | string; readonly cert: Buffer | string } | { readonly pfx: Buffer; readonly passphrase: string };
+
+/** Where the key material lies. A key store beats key and certificate files; nothing at all gives a self-signed certificate. */
+export interface TlsSources {
+  readonly keystore?: string | undefined;
+  readonly keystorePass: string;
+  readonly keystoreType: string;
+  readonly privateKeyFile?: string | undefined;
+  readonly certificateFile?: string | undefined;
+}
+
+export const SECURE_DEFAULTS = { minVersion: 'TLSv1.2' } as const;
+
+/** The first byte of every TLS connection: a handshake record. */
+const HANDSHAKE_RECORD = 0x16;
+
+/** Reads and checks key material: PEM (PKCS1, PKCS8 or EC keys) or PKCS12. Rejects with ConfigInvalid, naming the file. */
+export async function loadTlsMaterial(sources: TlsSources): Promise<TlsMaterial> {
+  const { keystore, keystorePass, keystoreType, privateKeyFile, certificateFile } = sources;
+  if (keystore !== undefined) {
+    if (keystoreType.toUpperCase() !== 'PKCS12') {
+      throw ConfigInvalid({
+        message: `keystore_type ${keystoreType} is not supported, only PKCS12. Convert with: keytool -importkeystore -deststoretype pkcs12`,
+      });
+    }
+    return checked({ pfx: await readKeyFile('keystore', keystore), passphrase: keystorePass }, `keystore ${keystore}`);
+  }
+  if (privateKeyFile !== undefined && certificateFile !== undefined) {
+    const key = await readKeyFile('private_key_file', privateKeyFile);
+    const cert = await readKeyFile('certificate_file', certificateFile);
+    return checked({ key, cert }, `private_key_file ${privateKeyFile} with certificate_file ${certificateFile}`);
+  }
+  if (privateKeyFile !== undefined || certificateFile !== undefined) {
+    throw ConfigInvalid({ message: 'private_key_file and certificate_file must be given together' });
+  }
+  return createSelfSignedCertificate();
+}
+
+async function readKeyFile(setting: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw ConfigInvalid({ message: `${setting} ${path} cannot be read` }, error);
+  }
+}
+
+function checked(material: TlsMaterial, what: string): TlsMaterial {
+  try {
+    createSecureContext({ ...SECURE_DEFAULTS, ...material });
+    return material;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw ConfigInvalid({ message: `${what} cannot be used: ${why}` }, error);
+  }
+}
+
+/** Looks at the first byte of each connection to a secure server: a client that speaks plain HTTP is told so instead of being cut off. Waits for that byte no longer than `timeoutMs`. */
+export function refusePlainHttp(server: Server, timeoutMs: number): void {
+  const secureListeners = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    const timer = setTimeout(() => socket.destroy(), timeoutMs);
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => clearTimeout(timer));
+    socket.once('data', (first: Buffer) => {
+      clearTimeout(timer);
+      if (first[0] !== HANDSHAKE_RECORD) {
+        const body = prettyJson({ status: 'This TorchServe instance only accepts HTTPS requests' });
+        closeWith(
+          socket,
+          `HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+        );
+        return;
+      }
+      socket.pause();
+      socket.unshift(first);
+      for (const listener of secureListeners) Reflect.apply(listener, server, [socket]);
+    });
+  });
+}

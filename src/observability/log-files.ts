@@ -1,0 +1,96 @@
+import { join } from 'node:path';
+import { type LineSink, LineWriter } from './line-writer.js';
+import { RollingFile } from './rolling-file.js';
+import { logTimestamp } from './timestamp.js';
+
+export type Level = 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
+
+export interface LogFilesOptions {
+  /** Folder of access_log.log, ts_log.log and model_log.log. */
+  readonly logFolder: string;
+  /** Folder of model_metrics.log and ts_metrics.log. */
+  readonly metricsFolder: string;
+  /** Also write sconce_log.json, one JSON object a line. */
+  readonly json: boolean;
+  /** Where the console's lines go: standard output, in the server. */
+  readonly console: LineSink;
+}
+
+/**
+ * TorchServe's five log files and its console, in its formats. access and metrics: `{time} - {message}`; ts, model and console:
+ * `{time} [{LEVEL}] {thread} {logger} - {message}`. Line breaks in a message are kept, as log4j keeps them, except in the access log.
+ */
+export class LogFiles {
+  readonly #files: RollingFile[] = [];
+  readonly #writers: LineWriter[] = [];
+  readonly #console: LineWriter;
+  readonly #access: LineWriter;
+  readonly #server: LineWriter;
+  readonly #model: LineWriter;
+  readonly #modelMetrics: LineWriter;
+  readonly #serverMetrics: LineWriter;
+  readonly #json: LineWriter | undefined;
+
+  constructor(options: LogFilesOptions) {
+    const file = (folder: string, name: string): LineWriter => {
+      const rolling = new RollingFile(join(folder, name));
+      this.#files.push(rolling);
+      return this.#writer(rolling);
+    };
+    this.#console = this.#writer(options.console);
+    this.#access = file(options.logFolder, 'access_log.log');
+    this.#server = file(options.logFolder, 'ts_log.log');
+    this.#model = file(options.logFolder, 'model_log.log');
+    this.#modelMetrics = file(options.metricsFolder, 'model_metrics.log');
+    this.#serverMetrics = file(options.metricsFolder, 'ts_metrics.log');
+    this.#json = options.json ? file(options.logFolder, 'sconce_log.json') : undefined;
+  }
+
+  access(message: string, facts: Readonly<Record<string, unknown>>): void {
+    const atMs = Date.now();
+    const time = logTimestamp(atMs);
+    const line = message.replace(/[\r\n]/g, ' ');
+    this.#access.line(`${time} - ${line}`);
+    this.#console.line(`${time} [INFO ] http ACCESS_LOG - ${line}`);
+    this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'access', ...facts }));
+  }
+
+  server(level: Level, logger: string, message: string): void {
+    const atMs = Date.now();
+    const line = `${logTimestamp(atMs)} [${level.padEnd(5)}] main ${logger} - ${message}`;
+    this.#server.line(line);
+    this.#console.line(line);
+    this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'server', level, logger, message }));
+  }
+
+  model(level: Level, thread: string, message: string): void {
+    const atMs = Date.now();
+    const line = `${logTimestamp(atMs)} [${level.padEnd(5)}] ${thread} MODEL_LOG - ${message}`;
+    this.#model.line(line);
+    this.#console.line(line);
+    this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'model', level, thread, message }));
+  }
+
+  modelMetric(message: string): void {
+    this.#modelMetrics.line(`${logTimestamp(Date.now())} - ${message}`);
+  }
+
+  serverMetric(message: string): void {
+    this.#serverMetrics.line(`${logTimestamp(Date.now())} - ${message}`);
+  }
+
+  flush(): void {
+    for (const writer of this.#writers) writer.flush();
+  }
+
+  async close(): Promise<void> {
+    this.flush();
+    await Promise.all(this.#files.map((file) => file.close()));
+  }
+
+  #writer(sink: LineSink): LineWriter {
+    const writer = new LineWriter(sink);
+    this.#writers.push(writer);
+    return writer;
+  }
+}

@@ -1,0 +1,99 @@
+import { javaDouble } from './java-double.js';
+import type { LogFiles } from './log-files.js';
+import { MetricFamily, type MetricSpec } from './metric-family.js';
+import { type MetricsConfig, SCONCE_METRICS } from './metrics-yaml.js';
+import type { Log } from './observer.js';
+import { parseMetricLine } from './worker-metric-line.js';
+
+/** `log`: to the log files. `prometheus`: to the metrics page. `legacy`: the three inference counters to the page, the rest to the files. */
+export type MetricsMode = 'log' | 'prometheus' | 'legacy';
+
+const LEGACY = new Set(['ts_inference_requests_total', 'ts_inference_latency_microseconds', 'ts_queue_latency_microseconds']);
+/** Metrics that `model_metrics_auto_detect` may add. */
+const MAX_DETECTED = 1000;
+
+export interface MetricsOptions {
+  readonly mode: MetricsMode;
+  readonly config: MetricsConfig;
+  readonly autoDetect: boolean;
+  readonly hostname: string;
+  readonly files: LogFiles;
+  readonly log: Log;
+}
+
+/** All metrics of the server, kept or logged as the mode says. */
+export class Metrics {
+  readonly #server = new Map<string, MetricFamily>();
+  readonly #model = new Map<string, MetricFamily>();
+  #detected = 0;
+
+  constructor(private readonly options: MetricsOptions) {
+    for (const spec of [...options.config.server, ...SCONCE_METRICS]) this.#server.set(spec.name, new MetricFamily(spec));
+    for (const spec of options.config.model) this.#model.set(spec.name, new MetricFamily(spec));
+  }
+
+  /** Updates one of the server's own metrics; one that metrics.yaml doesn't name is left out. The last label is the host. */
+  server(name: string, value: number, ...labels: readonly string[]): void {
+    const family = this.#server.get(name);
+    if (family === undefined) return;
+    const values = [...labels, this.options.hostname];
+    if (this.#onPage(name)) {
+      if (!family.update(value, values)) this.options.log.error(`Failed to update frontend metric ${name}: its labels don't fit metrics.yaml`);
+      return;
+    }
+    const { spec } = family;
+    if (values.length !== spec.dimensions.length) return this.options.log.error(`Failed to update frontend metric ${name}: its labels don't fit metrics.yaml`);
+    this.options.files.serverMetric(`${this.#text(spec, value, labels)},timestamp:${epochSeconds()}`);
+  }
+
+  /** Takes a line that a worker wrote with the metrics mark. False when it could not be read; the caller logs it then. */
+  worker(line: string): boolean {
+    const metric = parseMetricLine(line);
+    if (metric === undefined) {
+      this.options.log.error(`Failed to parse metrics line: "${line.slice(0, 500)}".`);
+      return false;
+    }
+    let family = this.#model.get(metric.name);
+    if (family === undefined) {
+      if (!this.options.autoDetect || metric.type === undefined || this.#detected >= MAX_DETECTED) return true;
+      this.#detected += 1;
+      family = new MetricFamily({
+        type: metric.type,
+        name: metric.name,
+        unit: metric.unit,
+        dimensions: [...metric.dimensions.map(([name]) => name), 'Hostname'],
+      });
+      this.#model.set(metric.name, family);
+    }
+    const labels = metric.dimensions.map(([, value]) => value);
+    if (this.options.mode === 'prometheus') {
+      if (!family.update(metric.value, [...labels, metric.hostname]))
+        this.options.log.error(`Failed to update backend metric ${metric.name}: its labels don't fit metrics.yaml`);
+      return true;
+    }
+    if (labels.length + 1 !== family.spec.dimensions.length) return true;
+    const ids = metric.requestIds === '' ? '' : `,requestID:${metric.requestIds}`;
+    this.options.files.modelMetric(`${this.#text(family.spec, metric.value, labels, metric.hostname)}${ids},timestamp:${metric.timestamp}`);
+    return true;
+  }
+
+  /** The metrics page. Empty in `log` mode, as TorchServe's is. */
+  render(only: ReadonlySet<string> | undefined): string {
+    if (this.options.mode === 'log') return '';
+    const families = [...this.#server.values(), ...this.#model.values()].filter(({ spec }) => this.options.mode === 'prometheus' || LEGACY.has(spec.name));
+    return families.map((family) => family.render(only)).join('');
+  }
+
+  #onPage(name: string): boolean {
+    return this.options.mode === 'prometheus' || (this.options.mode === 'legacy' && LEGACY.has(name));
+  }
+
+  #text(spec: MetricSpec, value: number, labels: readonly string[], hostname = this.options.hostname): string {
+    const dimensions = labels.map((label, index) => `${spec.dimensions[index] ?? ''}:${label}`).join(',');
+    return `${spec.name}.${spec.unit}:${javaDouble(value)}|#${dimensions}|#hostname:${hostname}`;
+  }
+}
+
+function epochSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}

@@ -1,0 +1,51 @@
+import type { LogFiles } from './log-files.js';
+import type { Metrics } from './metrics.js';
+import type { HttpAnswered, Observer } from './observer.js';
+import { isMetricLine } from './worker-metric-line.js';
+
+const MAX_LINE_CHARS = 16_384;
+
+/** Turns what the server tells of itself into TorchServe's metrics and log lines. */
+export class ServingObserver implements Observer {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly files: LogFiles,
+  ) {}
+
+  inferenceRequested(model: string, version: string | undefined): void {
+    this.metrics.server('ts_inference_requests_total', 1, model, version ?? 'default');
+  }
+
+  inferenceAnswered(model: string, version: string | undefined, latencyUs: number, queueUs: number): void {
+    this.metrics.server('ts_inference_latency_microseconds', latencyUs, model, version ?? 'default');
+    this.metrics.server('ts_queue_latency_microseconds', queueUs, model, version ?? 'default');
+  }
+
+  inferenceRefused(model: string, reason: string): void {
+    this.metrics.server('sconce_outcomes_total', 1, model, reason);
+  }
+
+  queueTime(ms: number): void {
+    this.metrics.server('QueueTime', Math.round(ms), 'Host');
+  }
+
+  workerThreadTime(_workerName: string, ms: number): void {
+    this.metrics.server('WorkerThreadTime', Math.round(ms), 'Host');
+  }
+
+  workerLoaded(workerName: string, ms: number): void {
+    this.metrics.server('WorkerLoadTime', Math.round(ms), workerName, 'Host');
+  }
+
+  httpAnswered(answer: HttpAnswered): void {
+    const { peer, method, target, protocol, status, ms } = answer;
+    const family = status >= 200 && status < 300 ? 'Requests2XX' : status >= 400 && status < 500 ? 'Requests4XX' : 'Requests5XX';
+    this.metrics.server(family, 1, 'Host');
+    this.files.access(`${peer} "${method} ${target} ${protocol}" ${status} ${Math.round(ms)}`, { ...answer });
+  }
+
+  workerOutput(workerName: string, stream: 'stdout' | 'stderr', line: string): void {
+    if (isMetricLine(line) && this.metrics.worker(line)) return;
+    this.files.model(stream === 'stdout' ? 'INFO' : 'WARN', `${workerName}-${stream}`, line.slice(0, MAX_LINE_CHARS));
+  }
+}

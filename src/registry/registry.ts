@@ -1,0 +1,247 @@
+import type { CrashDossier } from '../backends/crash-dossier.js';
+import { BackendUnavailable } from '../errors/backend.js';
+import { ModelNotFound, VersionExists } from '../errors/model.js';
+import { SconceError } from '../errors/sconce-error.js';
+import type { Answer } from '../inference/part.js';
+import type { InferenceRequest } from '../inference/request.js';
+import type { ServableModel } from '../inference/servable-model.js';
+import type { Log } from '../observability/observer.js';
+import type { ListedModel, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from './model-service.js';
+import { ModelVersions } from './model-versions.js';
+import { ServedVersion, type ServingParts } from './served-version.js';
+import { type ConfiguredVersion, resolveLimits, type ServerDefaults } from './version-limits.js';
+
+/** The way a model gets in, and out again. */
+export interface ModelIntake {
+  admit(wish: {
+    url: string;
+    modelName?: string | undefined;
+    runtime?: ServableModel['runtime'] | undefined;
+    handler?: string | undefined;
+  }): Promise<ServableModel>;
+  /** Installs what the archive requires, where that is switched on. Rejects with DependenciesFailed. */
+  prepare(model: ServableModel): Promise<void>;
+  release(model: ServableModel, options: { readonly deleteDownloaded: boolean }): Promise<void>;
+}
+
+export interface RegistryOptions {
+  readonly intake: ModelIntake;
+  readonly serving: ServingParts;
+  readonly defaults: ServerDefaults;
+  /** The `models` JSON. */
+  readonly configured: (model: string, version: string) => ConfiguredVersion;
+  readonly log: Log;
+}
+
+export interface StartupModel {
+  readonly name: string | undefined;
+  readonly url: string;
+}
+
+/** What is served: names, versions, defaults. All changes of one model run one after another; requests never wait for them. */
+export class Registry implements ModelService {
+  readonly #models = new Map<string, ModelVersions>();
+  readonly #changes = new Map<string, Promise<unknown>>();
+  readonly #startup: string[] = [];
+  #startupDone = false;
+  #draining = false;
+
+  constructor(private readonly options: RegistryOptions) {}
+
+  infer(request: InferenceRequest, answer: Answer): void {
+    try {
+      this.#find(request.model).get(request.version).dispatcher.offer(request, answer);
+    } catch (error) {
+      if (!(error instanceof SconceError)) throw error;
+      answer.fail(error);
+    }
+  }
+
+  assertServed(model: string, version: string | undefined): void {
+    this.#find(model).get(version);
+  }
+
+  /** Loads the start-up models one after another up to their unpacking; their workers come up together. A broken one is logged and left out. */
+  async loadAtStartup(models: readonly StartupModel[]): Promise<void> {
+    const { log } = this.options;
+    const workers: Promise<unknown>[] = [];
+    for (const { name, url } of models) {
+      log.info(`Loading initial models: ${url}`);
+      try {
+        const version = await this.#admit({ url, modelName: name, synchronous: false, s3SseKms: false }, true);
+        this.#startup.push(version.model.name);
+        const started = version.scale(version.limits.minWorkers, version.limits.maxWorkers, version.model.version);
+        workers.push(started.catch((error: unknown) => log.warn(`Failed to load model: ${url}: ${error instanceof Error ? error.message : 'unknown'}`)));
+      } catch (error) {
+        log.warn(`Failed to load model: ${url}: ${error instanceof Error ? error.message : String(error)}`);
+        if (!(error instanceof SconceError)) log.error('Unexpected error while loading a model', error);
+      }
+    }
+    void Promise.all(workers).then(() => {
+      this.#startupDone = true;
+    });
+  }
+
+  async register(wish: RegisterWish): Promise<Registered> {
+    const version = await this.#admit(wish, false);
+    const { model, limits } = version;
+    const facts = { model: model.name, version: model.version, minWorkers: limits.minWorkers };
+    if (limits.minWorkers <= 0) return { ...facts, workers: 'none' };
+    const started = version.scale(limits.minWorkers, limits.maxWorkers, model.version);
+    if (!wish.synchronous) {
+      started.catch((error: unknown) => this.options.log.warn(error instanceof Error ? error.message : String(error)));
+      return { ...facts, workers: 'starting' };
+    }
+    try {
+      return { ...facts, workers: (await started) === 'complete' ? 'started' : 'partial' };
+    } catch (error) {
+      await this.#remove(version, { force: true });
+      throw error;
+    }
+  }
+
+  async scale(wish: ScaleWish): Promise<'complete' | 'partial' | 'accepted'> {
+    const version = this.#find(wish.model).get(wish.version);
+    const scaled = version.scale(wish.minWorkers, wish.maxWorkers, wish.version);
+    if (wish.synchronous) return scaled;
+    scaled.catch((error: unknown) => this.options.log.warn(error instanceof Error ? error.message : String(error)));
+    return 'accepted';
+  }
+
+  unregister(model: string, version: string | undefined): Promise<void> {
+    return this.#change(model, async () => {
+      const versions = this.#find(model);
+      const served = versions.get(version);
+      versions.assertRemovable(served);
+      await this.#remove(served, { force: false });
+    });
+  }
+
+  setDefault(model: string, version: string): void {
+    this.#find(model).setDefault(version);
+  }
+
+  list(): readonly ListedModel[] {
+    return [...this.#models.values()]
+      .map((versions) => ({ name: versions.name, url: versions.defaultVersion.model.url }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  describe(model: string, version: string | undefined): VersionDescription {
+    return this.#find(model).get(version).describe();
+  }
+
+  describeAll(model: string): readonly VersionDescription[] {
+    return this.#find(model)
+      .all()
+      .map((version) => version.describe());
+  }
+
+  healthy(): boolean {
+    return [...this.#models.values()].every((versions) => versions.defaultVersion.healthy);
+  }
+
+  ready(): boolean {
+    return !this.#draining && this.#startupDone;
+  }
+
+  hasWorkers(model: string): boolean {
+    return this.#find(model).defaultVersion.workerCount > 0;
+  }
+
+  startupModels(): readonly string[] {
+    return this.#startup;
+  }
+
+  crashes(): readonly CrashDossier[] {
+    return this.options.serving.crashes.all();
+  }
+
+  /** Reads every worker's memory anew, for describe and the metrics. */
+  async refreshMemory(): Promise<void> {
+    await Promise.all(this.#versions().map((version) => version.refreshMemory()));
+  }
+
+  /** Answers what was accepted until `deadline`, then stops all workers, each within `graceMs`, and frees the models' files. */
+  async stop(deadline: AbortSignal, graceMs: number): Promise<void> {
+    this.#draining = true;
+    const versions = this.#versions();
+    await Promise.all(versions.map((version) => version.stop(deadline, graceMs)));
+    await Promise.all(versions.map((version) => this.options.intake.release(version.model, { deleteDownloaded: false })));
+  }
+
+  #versions(): ServedVersion[] {
+    return [...this.#models.values()].flatMap((versions) => versions.all());
+  }
+
+  #find(model: string): ModelVersions {
+    const versions = this.#models.get(model);
+    if (versions === undefined) throw ModelNotFound({ model });
+    return versions;
+  }
+
+  async #admit(wish: RegisterWish, atStartup: boolean): Promise<ServedVersion> {
+    const { intake, serving, defaults, configured, log } = this.options;
+    const model = await intake.admit(wish);
+    return this.#change(model.name, async () => {
+      try {
+        this.#assertFree(model);
+        await intake.prepare(model);
+        const backend = serving.backends.get(model.backend);
+        if (backend === undefined) throw BackendUnavailable({ backend: model.backend, why: 'it is not part of this server' });
+        const limits = resolveLimits(model.config, configured(model.name, model.version), atStartup ? undefined : wish, defaults);
+        const version = new ServedVersion(model, limits, atStartup, backend, serving);
+        void backend.prepare(model).catch((error: unknown) => log.error(`The ${backend.name} backend could not get ready`, error));
+        const versions = this.#models.get(model.name) ?? new ModelVersions(model.name);
+        versions.add(version);
+        this.#models.set(model.name, versions);
+        log.info(`Model ${model.name} loaded.`);
+        return version;
+      } catch (error) {
+        await intake.release(model, { deleteDownloaded: true });
+        throw error;
+      }
+    });
+  }
+
+  #assertFree(model: ServableModel): void {
+    const exists = this.#models
+      .get(model.name)
+      ?.all()
+      .some((version) => version.model.version === model.version);
+    if (exists) throw VersionExists({ model: model.name, version: model.version });
+  }
+
+  async #remove(version: ServedVersion, { force }: { force: boolean }): Promise<void> {
+    const { model } = version;
+    const versions = this.#models.get(model.name);
+    if (versions === undefined) return;
+    versions.remove(version);
+    if (versions.size === 0) this.#models.delete(model.name);
+    try {
+      if (force) await version.stop(AbortSignal.abort(), 0);
+      else await version.retire();
+    } catch (error) {
+      const back = this.#models.get(model.name) ?? versions;
+      back.restore(version);
+      this.#models.set(model.name, back);
+      throw error;
+    }
+    await this.options.intake.release(model, { deleteDownloaded: true });
+  }
+
+  /** Runs changes of one model name one after another. */
+  #change<T>(name: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#changes.get(name) ?? Promise.resolve();
+    const run = before.then(change, change);
+    const settled = run.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#changes.set(name, settled);
+    void settled.then(() => {
+      if (this.#changes.get(name) === settled) this.#changes.delete(name);
+    });
+    return run;
+  }
+}

@@ -1,0 +1,153 @@
+import type { Backend } from '../backends/backend.js';
+import type { CrashLog } from '../backends/crash-log.js';
+import type { DeviceAllocator } from '../backends/device-allocator.js';
+import { ReplicaSet } from '../backends/replica-set.js';
+import type { WorkerIds } from '../backends/worker-ids.js';
+import { UnregisterTimedOut, WorkersNotStarted } from '../errors/model.js';
+import type { ServableModel } from '../inference/servable-model.js';
+import type { Log, Observer } from '../observability/observer.js';
+import { Dispatcher } from '../scheduling/dispatcher.js';
+import type { VersionDescription, WorkerDescription } from './model-service.js';
+import type { VersionLimits } from './version-limits.js';
+
+/** What every served version shares. */
+export interface ServingParts {
+  readonly backends: ReadonlyMap<ServableModel['backend'], Backend>;
+  readonly workerIds: WorkerIds;
+  readonly devices: DeviceAllocator;
+  readonly crashes: CrashLog;
+  readonly observer: Observer;
+  readonly log: Log;
+  readonly maxResponseBytes: number;
+  /** How long a worker may finish its work when it is scaled down or unregistered. 0 fails every unregistration of a model with workers, as in TorchServe. */
+  readonly unregisterTimeoutMs: number;
+}
+
+/** Debug mode of describe and friends never shows more than this. */
+const DAY_MS = 86_400_000;
+
+/** One version of a model that answers: its dispatcher, its replicas and its limits. */
+export class ServedVersion {
+  readonly dispatcher: Dispatcher;
+  readonly #replicas: ReplicaSet;
+  readonly #memoryBytes = new Map<number, number>();
+
+  constructor(
+    readonly model: ServableModel,
+    readonly limits: VersionLimits,
+    readonly loadedAtStartup: boolean,
+    backend: Backend,
+    private readonly parts: ServingParts,
+  ) {
+    const responseTimeoutMs = Math.min(limits.responseTimeoutS * 1000, DAY_MS);
+    this.dispatcher = new Dispatcher(
+      model.name,
+      {
+        batchSize: limits.batchSize,
+        maxBatchDelayMs: limits.maxBatchDelayMs,
+        queueSize: limits.queueSize,
+        responseTimeoutMs,
+        clientTimeoutMs: limits.clientTimeoutMs,
+        retryOnWorkerDeath: model.config.sconce.retryOnWorkerDeath,
+        useJobTicket: model.config.useJobTicket ?? false,
+      },
+      parts.observer,
+    );
+    const { workerIds, devices, crashes, observer, log, maxResponseBytes } = parts;
+    this.#replicas = new ReplicaSet(
+      {
+        model,
+        backend,
+        batchSize: limits.batchSize,
+        startupTimeoutMs: Math.min(limits.startupTimeoutS * 1000, DAY_MS),
+        responseTimeoutMs,
+        recoveryWindowMs: limits.maxRetryTimeoutS * 1000,
+        maxResponseBytes,
+        workerIds,
+        devices,
+        crashes,
+        observer,
+        log,
+      },
+      this.dispatcher,
+    );
+  }
+
+  get healthy(): boolean {
+    return this.#replicas.healthy;
+  }
+
+  get workerCount(): number {
+    return this.#replicas.replicas.length;
+  }
+
+  /** Resolves when the workers have loaded once (`complete`) or the wait is over with some missing (`partial`). Rejects with WorkersNotStarted; the workers go on trying. */
+  async scale(minimum: number, maximum: number, namedVersion: string | undefined): Promise<'complete' | 'partial'> {
+    const failure = await this.#replicas.scale(minimum, maximum, Math.max(this.parts.unregisterTimeoutMs, 1));
+    if (failure !== undefined) {
+      const status = failure.rendering.http === 507 ? 507 : 500;
+      throw WorkersNotStarted({ model: this.model.name, version: namedVersion, status, lastLine: failure.message }, failure);
+    }
+    const running = this.#replicas.replicas.filter((replica) => replica.state === 'ready').length;
+    return running >= minimum ? 'complete' : 'partial';
+  }
+
+  /** Answers what was accepted, then ends the workers. Rejects with UnregisterTimedOut, and stays as it was, when no time is allowed and workers live. */
+  async retire(): Promise<void> {
+    const { unregisterTimeoutMs } = this.parts;
+    if (unregisterTimeoutMs <= 0 && this.workerCount > 0) throw UnregisterTimedOut({ model: this.model.name });
+    await this.stop(AbortSignal.timeout(Math.max(1, unregisterTimeoutMs)), unregisterTimeoutMs);
+  }
+
+  /** Drains until `deadline`, then gives workers `graceMs` to end. Never rejects. */
+  async stop(deadline: AbortSignal, graceMs: number): Promise<void> {
+    await this.dispatcher.drain(deadline);
+    await this.#replicas.stop(graceMs);
+  }
+
+  /** Reads the workers' resident memory for describe. */
+  async refreshMemory(): Promise<void> {
+    await Promise.all(
+      this.#replicas.replicas.map(async (replica) => {
+        const bytes = await replica.memoryBytes();
+        if (bytes !== undefined) this.#memoryBytes.set(replica.id, bytes);
+      }),
+    );
+  }
+
+  get workerPids(): readonly number[] {
+    return this.#replicas.replicas.flatMap((replica) => replica.pid ?? []);
+  }
+
+  describe(): VersionDescription {
+    const { limits, model, parts } = this;
+    return {
+      model,
+      minWorkers: this.#replicas.minimum,
+      maxWorkers: this.#replicas.maximum,
+      batchSize: limits.batchSize,
+      maxBatchDelayMs: limits.maxBatchDelayMs,
+      responseTimeoutS: limits.responseTimeoutS,
+      startupTimeoutS: limits.startupTimeoutS,
+      maxRetryTimeoutS: limits.maxRetryTimeoutS,
+      clientTimeoutMs: limits.clientTimeoutMs,
+      deviceType: parts.devices.kindFor(model.config.deviceType),
+      deviceIds: parts.devices.validIds(model.config.deviceIds),
+      loadedAtStartup: this.loadedAtStartup,
+      workers: this.#replicas.replicas.map((replica): WorkerDescription => {
+        const gpu = replica.device.kind === 'gpu';
+        return {
+          id: replica.id,
+          startedAtMs: replica.createdAtMs,
+          ready: replica.state === 'ready',
+          memoryBytes: this.#memoryBytes.get(replica.id) ?? 0,
+          pid: replica.pid ?? -1,
+          gpu,
+          gpuUsage: gpu ? 'failed to obtained gpu usage' : 'N/A',
+        };
+      }),
+      queue: { remainingCapacity: this.dispatcher.remainingCapacity, pendingRequests: this.dispatcher.pendingRequests },
+      crashes: parts.crashes.of(model.name, model.version),
+    };
+  }
+}

@@ -1,0 +1,70 @@
+import type { ModelConfig } from '../inference/model-config.js';
+import type { RegisterWish } from './model-service.js';
+
+/** The server-wide defaults that a version's limits fall back to. */
+export interface ServerDefaults {
+  readonly responseTimeoutS: number;
+  readonly startupTimeoutS: number;
+  readonly queueSize: number;
+  /** Workers of a model loaded at start: `default_workers_per_model`, else GPUs, else CPUs. */
+  readonly startupWorkers: number;
+  /** `default_workers_per_model` as the register API reads it: 0 means 0. */
+  readonly registerWorkers: number;
+}
+
+/** What the `models` JSON of config.properties says of one version. */
+export interface ConfiguredVersion {
+  readonly minWorkers?: number | undefined;
+  readonly maxWorkers?: number | undefined;
+  readonly batchSize?: number | undefined;
+  readonly maxBatchDelayMs?: number | undefined;
+  readonly responseTimeoutS?: number | undefined;
+  readonly startupTimeoutS?: number | undefined;
+}
+
+/** The limits that a version is served with; times in the unit of the name. */
+export interface VersionLimits {
+  readonly minWorkers: number;
+  readonly maxWorkers: number;
+  readonly batchSize: number;
+  readonly maxBatchDelayMs: number;
+  readonly responseTimeoutS: number;
+  readonly startupTimeoutS: number;
+  readonly queueSize: number;
+  readonly maxRetryTimeoutS: number;
+  readonly clientTimeoutMs: number;
+}
+
+const DEFAULT_BATCH_SIZE = 1;
+const DEFAULT_BATCH_DELAY_MS = 100;
+const DEFAULT_RETRY_WINDOW_S = 300;
+
+/**
+ * Precedence as TorchServe has it (contract 7.4): batch settings: call > yaml > `models` JSON > default. Time-outs: yaml > `models` JSON > call > server.
+ * Workers: a complete yaml pair > call or `models` JSON > default. `wish` is undefined for a model loaded at start.
+ */
+export function resolveLimits(config: ModelConfig, configured: ConfiguredVersion, wish: RegisterWish | undefined, defaults: ServerDefaults): VersionLimits {
+  const [minWorkers, maxWorkers] = resolveWorkers(config, configured, wish, defaults);
+  return {
+    minWorkers,
+    maxWorkers,
+    batchSize: wish?.batchSize ?? config.batchSize ?? configured.batchSize ?? DEFAULT_BATCH_SIZE,
+    maxBatchDelayMs: wish?.maxBatchDelayMs ?? config.maxBatchDelayMs ?? configured.maxBatchDelayMs ?? DEFAULT_BATCH_DELAY_MS,
+    responseTimeoutS: config.responseTimeoutS ?? configured.responseTimeoutS ?? wish?.responseTimeoutS ?? defaults.responseTimeoutS,
+    startupTimeoutS: config.startupTimeoutS ?? configured.startupTimeoutS ?? wish?.startupTimeoutS ?? defaults.startupTimeoutS,
+    queueSize: config.jobQueueSize !== undefined && config.jobQueueSize > 0 ? config.jobQueueSize : defaults.queueSize,
+    maxRetryTimeoutS: config.maxRetryTimeoutS ?? DEFAULT_RETRY_WINDOW_S,
+    clientTimeoutMs: config.clientTimeoutMs ?? 0,
+  };
+}
+
+function resolveWorkers(config: ModelConfig, configured: ConfiguredVersion, wish: RegisterWish | undefined, defaults: ServerDefaults): [number, number] {
+  const { minWorkers = 0, maxWorkers = 0 } = config;
+  if (minWorkers > 0 && maxWorkers >= minWorkers) return [minWorkers, maxWorkers];
+  if (wish !== undefined) {
+    const initial = Math.max(0, wish.initialWorkers ?? defaults.registerWorkers);
+    return [initial, initial];
+  }
+  const minimum = configured.minWorkers ?? defaults.startupWorkers;
+  return [minimum, Math.max(minimum, configured.maxWorkers ?? minimum)];
+}

@@ -1,0 +1,39 @@
+import type { PendingRequest } from './pending-request.js';
+import type { RequestQueue } from './request-queue.js';
+
+/** `take`: these leave now. `wait`: a batch isn't full; look again at this `performance.now()` time, or when a request arrives. `empty`: nothing waits. */
+export type BatchDecision =
+  | { readonly kind: 'take'; readonly requests: readonly PendingRequest[] }
+  | { readonly kind: 'wait'; readonly untilMs: number }
+  | { readonly kind: 'empty' };
+
+export interface BatchLimits {
+  /** Requests per batch, ≥ 1. */
+  readonly batchSize: number;
+  /** How long the oldest request may wait for company, counted from its arrival. */
+  readonly maxBatchDelayMs: number;
+}
+
+/**
+ * Looks at the head of the queue and says whether a batch should leave now. Nothing is removed from the queue.
+ * A batch holds only requests of one purpose, because a handler reads `explain` off the first; a request that must be alone is alone.
+ * A batch that another purpose cuts short doesn't wait: it could not grow. O(batchSize).
+ */
+export function decideBatch(queue: RequestQueue, limits: BatchLimits, nowMs: number): BatchDecision {
+  const head = queue.first();
+  if (head === undefined) return { kind: 'empty' };
+  if (head.alone || limits.batchSize === 1) return { kind: 'take', requests: [head] };
+  const requests: PendingRequest[] = [];
+  let cut = false;
+  for (const pending of queue) {
+    if (requests.length === limits.batchSize) break;
+    if (pending.alone || pending.request.purpose !== head.request.purpose) {
+      cut = true;
+      break;
+    }
+    requests.push(pending);
+  }
+  const leavesAtMs = head.enqueuedAtMs + limits.maxBatchDelayMs;
+  if (requests.length === limits.batchSize || cut || nowMs >= leavesAtMs) return { kind: 'take', requests };
+  return { kind: 'wait', untilMs: leavesAtMs };
+}
