@@ -1,0 +1,143 @@
+import { boolean, integer, list, longInteger, oneOf, positiveNumber, regularExpression, type SettingType, text } from './setting-types.js';
+
+/** One key of config.properties. */
+export interface KeySpec<T> {
+  readonly key: string;
+  readonly type: SettingType<T>;
+  /** As it would stand in the file; undefined: unset. */
+  readonly fallback: string | undefined;
+  /** Environment variable that overrides it under `enable_envvars_config`; undefined: none. */
+  readonly env: string | undefined;
+  readonly says: string;
+  /** Why the key does nothing here, for keys of the Java server. */
+  readonly ignored?: string;
+  /** Masked when it is printed. */
+  readonly secret?: boolean;
+}
+
+function key<T>(name: string, type: SettingType<T>, fallback: string | undefined, says: string, more: Partial<KeySpec<T>> = {}): KeySpec<T> {
+  return { key: name, type, fallback, env: `TS_${name.toUpperCase()}`, says, ...more };
+}
+
+const noEnv = { env: undefined };
+const java = (why: string) => ({ ignored: why });
+const THREADS = 'one event loop serves all sockets';
+const FOREVER = '9223372036854775807';
+
+/** Every key of TorchServe 0.12 and Sconce's own, in the order in which `sconce config` prints them. */
+export const KEYS = {
+  inferenceAddress: key('inference_address', text, 'http://127.0.0.1:8080', 'Where the inference API listens.'),
+  managementAddress: key(
+    'management_address',
+    text,
+    'http://127.0.0.1:8081',
+    'Where the management API listens; the same value as inference_address gives one listener for both.',
+  ),
+  metricsAddress: key('metrics_address', text, 'http://127.0.0.1:8082', 'Where the metrics API listens.'),
+  grpcInferenceAddress: key('grpc_inference_address', text, '127.0.0.1', 'Host of the gRPC inference API.'),
+  grpcManagementAddress: key('grpc_management_address', text, '127.0.0.1', 'Host of the gRPC management API.'),
+  grpcInferencePort: key('grpc_inference_port', integer(0, 65_535), '7070', 'Port of the gRPC inference API.'),
+  grpcManagementPort: key('grpc_management_port', integer(0, 65_535), '7071', 'Port of the gRPC management API.'),
+  grpcInferenceMaxConnectionAgeMs: key('grpc_inference_max_connection_age_ms', longInteger, FOREVER, 'Longest life of a gRPC inference connection, ms.'),
+  grpcInferenceMaxConnectionAgeGraceMs: key('grpc_inference_max_connection_age_grace_ms', longInteger, FOREVER, 'What such a connection gets to finish, ms.'),
+  grpcManagementMaxConnectionAgeMs: key('grpc_management_max_connection_age_ms', longInteger, FOREVER, 'Longest life of a gRPC management connection, ms.'),
+  grpcManagementMaxConnectionAgeGraceMs: key('grpc_management_max_connection_age_grace_ms', longInteger, FOREVER, 'What such a connection gets to finish, ms.'),
+  enableGrpcSsl: key('enable_grpc_ssl', boolean, 'false', 'TLS on both gRPC ports, from certificate_file and private_key_file.'),
+  keystore: key('keystore', text, undefined, 'Key store with the TLS key; beats private_key_file.'),
+  keystorePass: key('keystore_pass', text, 'changeit', 'Password of the key store.', { secret: true }),
+  keystoreType: key('keystore_type', text, 'PKCS12', 'Kind of the key store.'),
+  privateKeyFile: key('private_key_file', text, undefined, 'PEM file of the TLS key.'),
+  certificateFile: key('certificate_file', text, undefined, 'PEM file of the TLS certificate chain.'),
+  corsAllowedOrigin: key('cors_allowed_origin', text, undefined, 'Value of access-control-allow-origin on every answer.'),
+  corsAllowedMethods: key('cors_allowed_methods', text, undefined, 'Value of access-control-allow-methods.'),
+  corsAllowedHeaders: key('cors_allowed_headers', text, undefined, 'Value of access-control-allow-headers.'),
+  modelStore: key('model_store', text, undefined, 'Folder of the archives.'),
+  workflowStore: key('workflow_store', text, undefined, 'Folder of the workflow archives; the model store unless set.'),
+  loadModels: key('load_models', text, undefined, 'Models to load at start: `all`, or a list of `name=location` or `location`.'),
+  models: key('models', text, undefined, 'JSON of settings by model and version.', noEnv),
+  modelSnapshot: key('model_snapshot', text, undefined, 'A snapshot to restore.', { ...noEnv, ...java('snapshots are not read yet') }),
+  defaultWorkersPerModel: key('default_workers_per_model', integer(0), '0', 'Workers of a model that says nothing; 0: one per GPU, else one per CPU.'),
+  defaultResponseTimeoutS: key('default_response_timeout', integer(0), '120', 'Seconds a worker may take for a batch.'),
+  defaultStartupTimeoutS: key('default_startup_timeout', integer(0), '120', 'Seconds a worker may take to load.'),
+  unregisterModelTimeoutS: key('unregister_model_timeout', integer(0), '120', 'Seconds workers get to end when a model is unregistered.'),
+  jobQueueSize: key('job_queue_size', integer(1), '100', 'Requests that may wait, per model version.'),
+  numberOfGpu: key('number_of_gpu', integer(0), undefined, 'GPUs to use, at most as many as there are.'),
+  numberOfNettyThreads: key('number_of_netty_threads', integer(0), '0', 'Threads of the Java server.', java(THREADS)),
+  nettyClientThreads: key('netty_client_threads', integer(0), '0', 'Threads of the Java server.', java(THREADS)),
+  maxRequestBytes: key('max_request_size', integer(0), '6553500', 'Longest body of a request, bytes.'),
+  maxResponseBytes: key('max_response_size', integer(0), '6553500', 'Longest body of one prediction, bytes.'),
+  limitMaxImagePixels: key('limit_max_image_pixels', boolean, 'true', "Keep PIL's limit on the pixels of an image."),
+  decodeInputRequest: key('decode_input_request', boolean, 'true', 'Give handlers JSON and text decoded.'),
+  defaultServiceHandler: key('default_service_handler', text, undefined, 'Handler of archives that name none.'),
+  serviceEnvelope: key('service_envelope', text, undefined, 'Envelope of every Python handler.'),
+  installPyDepPerModel: key('install_py_dep_per_model', boolean, 'false', "Install an archive's requirements when it is registered."),
+  blacklistEnvVars: key('blacklist_env_vars', regularExpression, '', 'Names of environment variables that workers must not see.'),
+  preferDirectBuffer: key('prefer_direct_buffer', boolean, 'false', 'Memory of the Java server.', java('there is no Java heap')),
+  asyncLogging: key('async_logging', boolean, 'false', 'Logging of the Java server.', java('log lines are always written in blocks')),
+  allowedUrls: key('allowed_urls', list, 'file://.*|http(s)?://.*', 'Regular expressions of URLs that models may come from.'),
+  useEnvAllowedUrls: key('use_env_allowed_urls', boolean, 'false', 'Let TS_ALLOWED_URLS override allowed_urls.', noEnv),
+  enableEnvvarsConfig: key('enable_envvars_config', boolean, 'false', 'Let TS_* variables override this file.', noEnv),
+  enableMetricsApi: key('enable_metrics_api', boolean, 'true', 'Serve the metrics API.'),
+  metricsMode: key('metrics_mode', oneOf('log', 'prometheus', 'legacy'), 'log', 'Where metrics go.'),
+  metricsConfig: key('metrics_config', text, undefined, 'A metrics.yaml in place of the built-in one.'),
+  modelMetricsAutoDetect: key('model_metrics_auto_detect', boolean, 'false', 'Accept metrics of handlers that metrics.yaml does not name.'),
+  disableSystemMetrics: key('disable_system_metrics', boolean, 'false', 'Do not measure the host.'),
+  systemMetricsCmd: key('system_metrics_cmd', text, '', 'Collector of the Java server.', { ...noEnv, ...java('the host is measured in-process') }),
+  metricTimeIntervalS: key('metric_time_interval', integer(1), '60', 'Seconds between measurements of the host.', noEnv),
+  initialWorkerPort: key('initial_worker_port', integer(0, 65_535), '9000', 'Number of the first worker.'),
+  initialDistributionPort: key('initial_distribution_port', integer(0, 65_535), '29500', 'First port of torchrun workers.'),
+  debug: key('debug', boolean, 'false', 'Time-outs without end, one worker per model.'),
+  ipexEnable: key('ipex_enable', boolean, 'false', 'TS_IPEX_ENABLE of workers.'),
+  ipexGpuEnable: key('ipex_gpu_enable', boolean, 'false', 'TS_IPEX_GPU_ENABLE of workers.'),
+  cpuLauncherEnable: key('cpu_launcher_enable', boolean, 'false', 'Core pinning.', java('core pinning is not there yet')),
+  cpuLauncherArgs: key('cpu_launcher_args', text, undefined, 'Core pinning.', java('core pinning is not there yet')),
+  cppLogConfig: key('cpp_log_config', text, undefined, 'Log configuration of the C++ worker.', java('there is no C++ worker')),
+  openInferenceProtocol: key('ts_open_inference_protocol', boolean, 'false', 'Serve the Open Inference Protocol.', { env: 'TS_OPEN_INFERENCE_PROTOCOL' }),
+  tokenExpirationMin: key('token_expiration_min', positiveNumber, '60', 'Minutes that a token lives.', { env: 'TS_TOKEN_EXPIRATION_TIME_MIN' }),
+  disableTokenAuthorization: key('disable_token_authorization', boolean, 'false', 'Serve without tokens.'),
+  enableModelApi: key('enable_model_api', boolean, 'false', 'Let models be registered and unregistered over the API.'),
+  headerKeySequenceId: key('ts_header_key_sequence_id', text, 'ts_request_sequence_id', 'Header of the sequence id.', { env: 'TS_HEADER_KEY_SEQUENCE_ID' }),
+  headerKeySequenceStart: key('ts_header_key_sequence_start', text, 'ts_request_sequence_start', 'Header that starts a sequence.', {
+    env: 'TS_HEADER_KEY_SEQUENCE_START',
+  }),
+  headerKeySequenceEnd: key('ts_header_key_sequence_end', text, 'ts_request_sequence_end', 'Header that ends a sequence.', {
+    env: 'TS_HEADER_KEY_SEQUENCE_END',
+  }),
+  modelServerHome: key('model_server_home', text, undefined, 'Home of the Java server.', java('the server finds its own files')),
+  python: key('python', text, undefined, 'Interpreter of Python workers.', noEnv),
+  useNativeIo: key('use_native_io', boolean, 'true', 'Sockets of the Java server.', { ...noEnv, ...java('Unix sockets are always available') }),
+  ioRatio: key('io_ratio', integer(0, 100), '50', 'Threads of the Java server.', { ...noEnv, ...java(THREADS) }),
+  version: key('version', text, undefined, 'Version shown by the API description.', noEnv),
+  vmargs: key('vmargs', text, undefined, 'Arguments of the Java machine.', { ...noEnv, ...java('there is no Java machine') }),
+  pluginsPath: key('plugins_path', text, undefined, 'Plug-ins of the Java server.', { ...noEnv, ...java('Java plug-ins cannot be loaded') }),
+  numWorkers: key('NUM_WORKERS', integer(0), '1', 'Read by a Java plug-in.', { ...noEnv, ...java('Java plug-ins cannot be loaded') }),
+  tsConfigFile: key('tsConfigFile', text, undefined, 'Written into snapshots by the Java server.', { ...noEnv, ...java('it only stands in snapshots') }),
+  cacheDir: key('sconce_cache_dir', text, undefined, 'Where unpacked archives are kept, by the hash of their content; the user cache unless set.', {
+    env: 'SCONCE_CACHE_DIR',
+  }),
+  drainTimeoutS: key('sconce_drain_timeout_s', integer(0, 86_400), '30', 'Seconds that accepted requests get when the server stops.', {
+    env: 'SCONCE_DRAIN_TIMEOUT_S',
+  }),
+  logJson: key('sconce_log_json', boolean, 'false', 'Also write sconce_log.json, an object a line.', { env: 'SCONCE_LOG_JSON' }),
+  maxConnections: key('sconce_max_connections', integer(1, 1_000_000), '10000', 'Connections per listener.', { env: 'SCONCE_MAX_CONNECTIONS' }),
+  headerTimeoutS: key('sconce_header_timeout_s', integer(1, 86_400), '30', 'Seconds that a client may take for the head of a request.', {
+    env: 'SCONCE_HEADER_TIMEOUT_S',
+  }),
+  bodyTimeoutS: key('sconce_body_timeout_s', integer(1, 86_400), '300', 'Seconds that a client may take for a whole request.', {
+    env: 'SCONCE_BODY_TIMEOUT_S',
+  }),
+  idleTimeoutS: key('sconce_idle_timeout_s', integer(1, 86_400), '75', 'Seconds that an idle connection is kept.', { env: 'SCONCE_IDLE_TIMEOUT_S' }),
+  maxArchiveBytes: key('sconce_max_archive_bytes', longInteger, '17179869184', 'Longest archive, bytes.', { env: 'SCONCE_MAX_ARCHIVE_BYTES' }),
+  maxUnpackedBytes: key('sconce_max_unpacked_bytes', longInteger, '34359738368', 'What an archive may unpack to, bytes.', { env: 'SCONCE_MAX_UNPACKED_BYTES' }),
+  maxArchiveEntries: key('sconce_max_archive_entries', integer(1), '100000', 'Files in an archive.', { env: 'SCONCE_MAX_ARCHIVE_ENTRIES' }),
+  warmPython: key('sconce_warm_python', boolean, 'true', 'Import PyTorch once, in the process that workers are forked from.', { env: 'SCONCE_WARM_PYTHON' }),
+} as const;
+
+export type SettingName = keyof typeof KEYS;
+
+type ValueOf<K> = K extends KeySpec<infer T> ? T : never;
+
+/** The value of every key by its name here; undefined where it is unset and has no default. */
+export type RawSettings = { readonly [N in SettingName]: ValueOf<(typeof KEYS)[N]> | undefined };
+
+export const ALL_KEYS: readonly (readonly [SettingName, KeySpec<unknown>])[] = Object.entries(KEYS) as [SettingName, KeySpec<unknown>][];

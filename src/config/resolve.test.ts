@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { explainSettings } from './explain.js';
+import { editDistance, nearest } from './nearest-key.js';
+import { parseLoadModels, type ResolveInputs, resolveSettings } from './resolve.js';
+
+let cwd: string;
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'sconce-config-'));
+});
+
+afterEach(() => {
+  rmSync(cwd, { recursive: true });
+});
+
+function resolved(content: string, over: Partial<ResolveInputs> = {}) {
+  const configFile = join(cwd, 'c.properties');
+  writeFileSync(configFile, content);
+  return resolveSettings({ flags: new Map(), env: {}, cwd, configFile, ...over });
+}
+
+describe('settings', () => {
+  it("without a file are TorchServe's defaults", () => {
+    const { settings, warnings } = resolveSettings({ flags: new Map(), env: {}, cwd, configFile: undefined });
+
+    expect(settings).toMatchObject({
+      inferenceAddress: { host: '127.0.0.1', port: 8080, scheme: 'http' },
+      managementAddress: { port: 8081 },
+      metricsAddress: { port: 8082 },
+      grpcInferencePort: 7070,
+      jobQueueSize: 100,
+      maxRequestBytes: 6_553_500,
+      defaultResponseTimeoutS: 120,
+      metricsMode: 'log',
+      disableTokenAuthorization: false,
+      enableModelApi: false,
+      loadModels: [],
+      allowedUrls: ['file://.*|http(s)?://.*'],
+    });
+    expect(settings.modelStore).toBeUndefined();
+    expect(warnings).toEqual([]);
+  });
+
+  it('read Java properties: comments, separators, escapes and continuation lines', () => {
+    const { settings } = resolved('! note\njob_queue_size:7\nmodels={\\\n  "a"\\: 1}\nkeystore_pass = p\\u00e4ss\n');
+
+    expect(settings.jobQueueSize).toBe(7);
+    expect(settings.models).toBe('{"a": 1}');
+    expect(settings.keystorePass).toBe('päss');
+  });
+
+  it('replace $$NAME$$ literally and refuse to start without the variable', () => {
+    expect(resolved('model_store=/s/$$WHERE$$/x\n', { env: { WHERE: 'a$1\\b' } }).settings.modelStore).toBe('/s/a$1\\b/x');
+    expect(() => resolved('model_store=$$WHERE$$\n')).toThrow('Invalid configuration: Invalid Environment Variable WHERE (model_store in c.properties:1)');
+  });
+
+  it('obey flags over the file, and the environment over both only where the file lets it', () => {
+    const flags = new Map([['model_store', { text: 'flag', where: '--model-store' }]]);
+    const env = { TS_MODEL_STORE: 'env', TS_ALLOWED_URLS: 'x', TS_TOKEN_EXPIRATION_TIME_MIN: '0.25' };
+
+    expect(resolved('model_store=file\n', { flags, env }).settings.modelStore).toBe('flag');
+    const { settings } = resolved('model_store=file\nenable_envvars_config=true\n', { flags, env });
+    expect([settings.modelStore, settings.tokenExpirationMin, settings.allowedUrls]).toEqual(['env', 0.25, ['file://.*|http(s)?://.*']]);
+    expect(resolved('enable_envvars_config=true\nuse_env_allowed_urls=true\n', { env }).settings.allowedUrls).toEqual(['x']);
+    expect(resolved('', { env: { TS_OPEN_INFERENCE_PROTOCOL: 'oip' } }).settings.openInferenceProtocol).toBe(true);
+  });
+
+  it('prefer TS_CONFIG_FILE to the named file, and the named one to config.properties here', () => {
+    writeFileSync(join(cwd, 'config.properties'), 'job_queue_size=1\n');
+    writeFileSync(join(cwd, 'env.properties'), 'job_queue_size=3\n');
+
+    const here = resolveSettings({ flags: new Map(), env: {}, cwd, configFile: undefined });
+    const named = resolved('job_queue_size=2\n');
+    const fromEnv = resolved('job_queue_size=2\n', { env: { TS_CONFIG_FILE: join(cwd, 'env.properties') } });
+
+    expect([here, named, fromEnv].map(({ settings }) => settings.jobQueueSize)).toEqual([1, 2, 3]);
+  });
+
+  it.each([
+    ['job_queue_size=many', 'job_queue_size=many (c.properties:1); allowed: a whole number from 1 to 2147483647'],
+    ['metrics_mode=loud', 'metrics_mode=loud (c.properties:1); allowed: log, prometheus, legacy'],
+    ['inference_address=http:/x', 'Invalid binding address: http:/x'],
+    ['management_address=http://127.0.0.1:70000', 'Invalid port number: http://127.0.0.1:70000'],
+    ['blacklist_env_vars=(', 'blacklist_env_vars=( (c.properties:1); allowed: a regular expression'],
+    ['token_expiration_min=-1', 'token_expiration_min=-1 (c.properties:1); allowed: a number greater than 0'],
+  ])('%s is refused in one line', (line, message) => {
+    expect(() => resolved(`${line}\n`)).toThrow(`Invalid configuration: ${message}`);
+  });
+
+  it('warn of unknown keys with the nearest known one, of keys that do nothing, and of odd booleans', () => {
+    const { warnings } = resolved('\njob_queue_sise=1\nvmargs=-Xmx1g\nenable_model_api=yes\nzzzzzz=1\n');
+
+    expect(warnings).toEqual([
+      'c.properties:2: unknown key job_queue_sise; did you mean job_queue_size?',
+      'c.properties:5: unknown key zzzzzz',
+      'c.properties:4: enable_model_api=yes counts as false; allowed: true or false',
+      'c.properties:3: vmargs is ignored: there is no Java machine',
+    ]);
+  });
+
+  it('take addresses without ports, Unix sockets and IPv6', () => {
+    const { settings } = resolved('inference_address=https://localhost\nmanagement_address=unix:/run/m.sock\nmetrics_address=http://[::1]:9\n');
+
+    expect(settings.inferenceAddress).toMatchObject({ scheme: 'https', port: 443 });
+    expect(settings.managementAddress).toMatchObject({ kind: 'unix', path: '/run/m.sock' });
+    expect(settings.metricsAddress).toMatchObject({ host: '::1', port: 9 });
+  });
+
+  it('say of each where it came from, and keep secrets to themselves', () => {
+    const { settings } = resolved('keystore_pass=hidden\njob_queue_size=5\n');
+    const explained = new Map(explainSettings(settings).map((setting) => [setting.key, setting]));
+
+    expect(explained.get('job_queue_size')).toMatchObject({ value: '5', source: 'file', where: 'c.properties:2' });
+    expect(explained.get('keystore_pass')?.value).toBe('********');
+    expect(explained.get('model_store')).toMatchObject({ value: null, source: 'unset' });
+  });
+});
+
+describe('load_models', () => {
+  it('is all, or names and locations, trimmed', () => {
+    expect(parseLoadModels('ALL')).toBe('all');
+    expect(parseLoadModels('a.mar, b = c.mar,,d=')).toEqual([
+      { name: undefined, url: 'a.mar' },
+      { name: 'b', url: 'c.mar' },
+    ]);
+  });
+});
+
+describe('the nearest key', () => {
+  it('is at distance zero from itself, and distance is symmetric', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (a, b) => {
+        expect(editDistance(a, a)).toBe(0);
+        expect(editDistance(a, b)).toBe(editDistance(b, a));
+        expect(editDistance(a, b)).toBeLessThanOrEqual(Math.max(a.length, b.length));
+      }),
+    );
+    expect(nearest('modle_store', ['model_store', 'models'])).toBe('model_store');
+  });
+});

@@ -1,0 +1,96 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { ConfigInvalid } from '../errors/config.js';
+import { parseAddress } from './address.js';
+import { ALL_KEYS, type RawSettings } from './keys.js';
+import type { Settings, WantedModel } from './settings.js';
+import { defaultLayer, environmentLayer, fileLayer, type Layer, openInferenceLayer, type Sourced } from './sources.js';
+
+export interface ResolveInputs {
+  /** Key of config.properties → value, from the command line. `where` is the flag. */
+  readonly flags: ReadonlyMap<string, { readonly text: string; readonly where: string }>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** The file that `--ts-config` names. */
+  readonly configFile: string | undefined;
+}
+
+export interface Resolved {
+  readonly settings: Settings;
+  readonly warnings: readonly string[];
+}
+
+/** Which file is read: TS_CONFIG_FILE, then the named one, then config.properties in the working directory. */
+export function findConfigFile({ env, cwd, configFile }: Pick<ResolveInputs, 'env' | 'cwd' | 'configFile'>): string | undefined {
+  const named = env.TS_CONFIG_FILE ?? configFile;
+  if (named !== undefined) return named;
+  const here = join(cwd, 'config.properties');
+  return existsSync(here) ? here : undefined;
+}
+
+/** Layers defaults < file < flags < environment (the last only under `enable_envvars_config`) and checks every value. Throws ConfigInvalid with one line: key, value, what is allowed, where it stands. */
+export function resolveSettings(inputs: ResolveInputs): Resolved {
+  const { env, flags } = inputs;
+  const warnings: string[] = [];
+  const file = findConfigFile(inputs);
+  const fromFile: Layer = file === undefined ? new Map() : fileLayer(readConfig(file), basename(file), env, warnings);
+  const isOn = (key: string) => fromFile.get(key)?.text.trim().toLowerCase() === 'true';
+  const layers: Layer[] = [
+    defaultLayer(),
+    fromFile,
+    new Map([...flags].map(([key, flag]): [string, Sourced] => [key, { ...flag, source: 'flag' }])),
+    isOn('enable_envvars_config') ? environmentLayer(env, isOn('use_env_allowed_urls')) : new Map(),
+    openInferenceLayer(env),
+  ];
+  const sources = new Map(layers.flatMap((layer) => [...layer]));
+  const raw = readAll(sources, warnings);
+  const settings: Settings = Object.freeze({
+    ...raw,
+    inferenceAddress: parseAddress(raw.inferenceAddress ?? '', { http: 80, https: 443 }),
+    managementAddress: parseAddress(raw.managementAddress ?? '', { http: 8081, https: 8444 }),
+    metricsAddress: parseAddress(raw.metricsAddress ?? '', { http: 8082, https: 8445 }),
+    loadModels: parseLoadModels(raw.loadModels),
+    configFile: file,
+    sources,
+  } as Settings);
+  return { settings, warnings };
+}
+
+function readConfig(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch (error) {
+    throw ConfigInvalid({ message: `config file cannot be read: ${file}` }, error);
+  }
+}
+
+function readAll(sources: ReadonlyMap<string, Sourced>, warnings: string[]): RawSettings {
+  const values: Record<string, unknown> = {};
+  for (const [name, spec] of ALL_KEYS) {
+    const sourced = sources.get(spec.key);
+    if (sourced === undefined) continue;
+    const { text, source, where } = sourced;
+    if (source !== 'default' && spec.ignored !== undefined) warnings.push(`${where}: ${spec.key} is ignored: ${spec.ignored}`);
+    if (source !== 'default' && spec.type.allowed === 'true or false' && !/^\s*(true|false)\s*$/i.test(text))
+      warnings.push(`${where}: ${spec.key}=${text} counts as false; allowed: true or false`);
+    const value = spec.type.read(text);
+    if (value === undefined) throw ConfigInvalid({ message: `${spec.key}=${spec.secret ? '***' : text} (${where}); allowed: ${spec.type.allowed}` });
+    values[name] = value;
+  }
+  return values as RawSettings;
+}
+
+/** `all` alone, or a list of `name=location` and `location`. */
+export function parseLoadModels(text: string | undefined): 'all' | readonly WantedModel[] {
+  if (text === undefined) return [];
+  if (text.trim().toLowerCase() === 'all') return 'all';
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .flatMap((item): WantedModel[] => {
+      const at = item.indexOf('=');
+      if (at < 0) return item === '' ? [] : [{ name: undefined, url: item }];
+      const url = item.slice(at + 1).trim();
+      return url === '' ? [] : [{ name: item.slice(0, at).trim(), url }];
+    });
+}

@@ -1,0 +1,66 @@
+/** The types a key of config.properties can have; each knows how to read its text and what to say is allowed. */
+export interface SettingType<T> {
+  /** As the docs and messages name it. */
+  readonly allowed: string;
+  /** undefined: the text is not of this type. */
+  read(text: string): T | undefined;
+}
+
+export function integer(min: number, max = 2_147_483_647): SettingType<number> {
+  return {
+    allowed: `a whole number from ${min} to ${max}`,
+    read: (text) => {
+      const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+/** Milliseconds that Java keeps in a long; its largest value means for ever. */
+export const longInteger: SettingType<number> = {
+  allowed: 'a whole number, 0 or more',
+  read: (text) => {
+    const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+    return Number.isNaN(value) ? undefined : value;
+  },
+};
+
+/** Java's rule: only `true`, in any case, is true. */
+export const boolean: SettingType<boolean> = { allowed: 'true or false', read: (text) => text.trim().toLowerCase() === 'true' };
+
+export const text: SettingType<string> = { allowed: 'text', read: (value) => value };
+
+export const positiveNumber: SettingType<number> = {
+  allowed: 'a number greater than 0',
+  read: (value) => (Number(value) > 0 && Number.isFinite(Number(value)) ? Number(value) : undefined),
+};
+
+export const list: SettingType<readonly string[]> = {
+  allowed: 'a list separated by commas',
+  read: (value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+};
+
+export function oneOf<const T extends string>(...words: readonly T[]): SettingType<T> {
+  return {
+    allowed: words.join(', '),
+    read: (value) => {
+      const wanted = value.replace(/\s/g, '').toLowerCase();
+      return words.find((word) => word === wanted);
+    },
+  };
+}
+
+export const regularExpression: SettingType<RegExp> = {
+  allowed: 'a regular expression',
+  read: (value) => {
+    try {
+      return new RegExp(`^(?:${value})$`);
+    } catch {
+      return undefined;
+    }
+  },
+};

@@ -1,0 +1,49 @@
+import type { Address } from './address.js';
+import type { RawSettings } from './keys.js';
+import type { Sourced } from './sources.js';
+
+/** A start-up model: a location in the store, under a name of its own if one was given. */
+export interface WantedModel {
+  readonly name: string | undefined;
+  readonly url: string;
+}
+
+/** All settings of a server, checked, frozen, and each with its source. Keys without a default are undefined where unset. */
+export interface Settings extends Omit<Required<DefinedSettings>, 'inferenceAddress' | 'managementAddress' | 'metricsAddress' | 'loadModels'>, UnsetSettings {
+  readonly inferenceAddress: Address;
+  readonly managementAddress: Address;
+  readonly metricsAddress: Address;
+  readonly loadModels: 'all' | readonly WantedModel[];
+  /** The config file that was read. */
+  readonly configFile: string | undefined;
+  readonly sources: ReadonlyMap<string, Sourced>;
+}
+
+type MayBeUnset =
+  | 'keystore'
+  | 'privateKeyFile'
+  | 'certificateFile'
+  | 'corsAllowedOrigin'
+  | 'corsAllowedMethods'
+  | 'corsAllowedHeaders'
+  | 'modelStore'
+  | 'workflowStore'
+  | 'loadModels'
+  | 'models'
+  | 'modelSnapshot'
+  | 'numberOfGpu'
+  | 'defaultServiceHandler'
+  | 'serviceEnvelope'
+  | 'metricsConfig'
+  | 'cpuLauncherArgs'
+  | 'cppLogConfig'
+  | 'modelServerHome'
+  | 'python'
+  | 'version'
+  | 'vmargs'
+  | 'pluginsPath'
+  | 'tsConfigFile'
+  | 'cacheDir';
+
+type DefinedSettings = { readonly [N in Exclude<keyof RawSettings, MayBeUnset> | 'loadModels']: NonNullable<RawSettings[N]> };
+type UnsetSettings = { readonly [N in Exclude<MayBeUnset, 'loadModels'>]: RawSettings[N] };
