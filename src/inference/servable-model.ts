@@ -20,7 +20,7 @@ export interface ServableModel {
   readonly serializedFile: string | undefined;
   readonly requirementsFile: string | undefined;
   readonly config: ModelConfig;
-  /** SHA-256 hex of the archive's bytes, or of the folder's file list and bytes. */
+  /** SHA-256 hex of the archive's bytes; of a folder, over the names, sizes and change times of its files. */
   readonly contentHash: string;
   /** Archive copied into the store by registration from a URL: deleted with the model. Otherwise undefined. */
   readonly downloadedArchive: string | undefined;

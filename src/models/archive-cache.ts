@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ArchiveUnreadable } from '../errors/model.js';
+import type { Log } from '../observability/observer.js';
+import type { TaskPool } from '../threads/task-pool.js';
+import type { UnpackLimits } from './unpack/unpack-limits.js';
+import type { UnpackOutcome, UnpackTask } from './unpack/unpack-thread.js';
+
+const COMPLETE = '.complete';
+const UNUSED_AFTER_MS = 30 * 86_400_000;
+const HALF_MADE_AFTER_MS = 86_400_000;
+
+/** An archive's tree in the cache. */
+export interface CachedTree {
+  readonly folder: string;
+  /** SHA-256 of the archive, hex. */
+  readonly hash: string;
+}
+
+/**
+ * Unpacked archives by the hash of their bytes: `{root}/{hash}/tree`, with a marker beside it once it is whole. A tree appears by one rename, so a
+ * stopped server leaves no half of one. Trees are never written to after that.
+ */
+export class ArchiveCache {
+  readonly #unpacking = new Map<string, Promise<void>>();
+
+  constructor(
+    private readonly root: string,
+    private readonly pool: TaskPool<UnpackTask, UnpackOutcome>,
+    private readonly limits: UnpackLimits,
+    private readonly log: Log,
+  ) {}
+
+  /** Gives the tree of an archive file, unpacking it when it isn't there yet. `url` is for messages. Throws ArchiveUnreadable. */
+  async tree(file: string, url: string): Promise<CachedTree> {
+    const hash = await this.#run({ do: 'hash', file, maxBytes: this.limits.maxArchiveBytes }, url);
+    const home = join(this.root, hash);
+    if (existsSync(join(home, COMPLETE))) {
+      const now = new Date();
+      await utimes(join(home, COMPLETE), now, now);
+      return { folder: join(home, 'tree'), hash };
+    }
+    let unpacking = this.#unpacking.get(hash);
+    if (unpacking === undefined) {
+      unpacking = this.#unpack(file, url, home).finally(() => this.#unpacking.delete(hash));
+      this.#unpacking.set(hash, unpacking);
+    }
+    await unpacking;
+    return { folder: join(home, 'tree'), hash };
+  }
+
+  /** Removes trees that nobody used for 30 days, and what a killed server left half made. */
+  async prune(): Promise<void> {
+    if (!existsSync(this.root)) return;
+    for (const name of await readdir(this.root)) {
+      const home = join(this.root, name);
+      const marker = join(home, COMPLETE);
+      const isWhole = existsSync(marker);
+      const { mtimeMs } = await stat(isWhole ? marker : home);
+      if (Date.now() - mtimeMs > (isWhole ? UNUSED_AFTER_MS : HALF_MADE_AFTER_MS)) await rm(home, { recursive: true, force: true });
+    }
+  }
+
+  async #unpack(file: string, url: string, home: string): Promise<void> {
+    const draft = `${home}.${randomBytes(6).toString('hex')}`;
+    const folder = join(draft, 'tree');
+    await mkdir(folder, { recursive: true, mode: 0o755 });
+    try {
+      await this.#run({ do: 'unpack', file, format: await formatOf(file), folder, limits: this.limits }, url);
+      await writeFile(join(draft, COMPLETE), '');
+      await rename(draft, home).catch(async (error: unknown) => {
+        // Another server on this machine was faster: its tree is as good.
+        if (!existsSync(join(home, COMPLETE))) throw error;
+      });
+      this.log.info(`Unpacked ${url}`);
+    } finally {
+      await rm(draft, { recursive: true, force: true });
+    }
+  }
+
+  async #run(task: UnpackTask, url: string): Promise<string> {
+    const outcome = await this.pool.run(task);
+    if (!outcome.ok) throw ArchiveUnreadable({ url, why: outcome.why });
+    return outcome.hash;
+  }
+}
+
+/** Zip or tar.gz, by the first bytes: names lie, `.model` most of all. */
+async function formatOf(file: string): Promise<'zip' | 'tar.gz'> {
+  const handle = await open(file);
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+    return buffer[0] === 0x1f && buffer[1] === 0x8b ? 'tar.gz' : 'zip';
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,255 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { ArchiveInvalid } from '../errors/model.js';
+import type { ModelConfig } from '../inference/model-config.js';
+import type { ServableModel } from '../inference/servable-model.js';
+import type { Log } from '../observability/observer.js';
+import { AllowedUrls } from './allowed-urls.js';
+import type { ArchiveCache } from './archive-cache.js';
+import { installDependencies } from './dependencies.js';
+import { download } from './fetch/download.js';
+import { fileFetcher } from './fetch/file.js';
+import { httpFetcher } from './fetch/http.js';
+import { checkLocation, type Located, locate } from './location.js';
+import { type Manifest, NO_MANIFEST, parseManifest } from './manifest.js';
+import { noModelConfig, parseModelConfig } from './model-config.js';
+import { checkedModelName, derivedModelName } from './model-name.js';
+import { copyTree, workingFolder } from './working-copy.js';
+
+export interface IntakeOptions {
+  readonly store: string | undefined;
+  readonly allowedUrls: AllowedUrls;
+  readonly cache: ArchiveCache;
+  /** Folder of this server run; working copies lie in it. */
+  readonly workDirectory: string;
+  readonly defaultHandler: string | undefined;
+  /** Overrides every manifest's envelope. */
+  readonly envelope: string | undefined;
+  readonly maxArchiveBytes: number;
+  /** Install requirements of archives. */
+  readonly installDependencies: boolean;
+  readonly interpreter: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Lines that pip writes. */
+  readonly installerOutput: (model: string, line: string) => void;
+  readonly log: Log;
+}
+
+export interface IntakeWish {
+  readonly url: string;
+  readonly modelName?: string | undefined;
+  readonly runtime?: ServableModel['runtime'] | undefined;
+  readonly handler?: string | undefined;
+}
+
+const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
+const MAX_DESCRIPTION_BYTES = 4 * 2 ** 20;
+/** The built-in handler of a bare TorchScript file. */
+const TENSOR_HANDLER = 'tensor_handler';
+
+/** A tree on disk and what it was made from. */
+interface Unpacked {
+  readonly directory: string;
+  readonly contentHash: string;
+  readonly manifest: Manifest;
+  readonly manifestName: string | undefined;
+  readonly config: ModelConfig;
+}
+
+/**
+ * The way of a model into the server, a step a line: location → fetch → unpack → manifest → model config → a model that can be served.
+ * Nothing of an archive is executed on it. A model that fails leaves nothing behind.
+ */
+export class Intake {
+  constructor(private readonly options: IntakeOptions) {}
+
+  /** Rejects with the errors of src/errors/model.ts. */
+  async admit(wish: IntakeWish): Promise<ServableModel> {
+    const { allowedUrls, envelope, defaultHandler } = this.options;
+    const store = checkLocation(wish.url, this.options.store);
+    const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await this.#download(wish.url, allowedUrls.check(wish.url), store) : undefined;
+    let directory: string | undefined;
+    try {
+      const located = locate(downloaded ?? wish.url, store);
+      const unpacked = await this.#unpack(located, wish);
+      directory = unpacked.directory;
+      const { manifest, config, contentHash, manifestName } = unpacked;
+      const serializedFile = manifest.serializedFile ?? onlyOnnxFile(directory);
+      const handler = wish.handler ?? manifest.handler;
+      return {
+        name: checkedModelName(wish.modelName || manifestName || derivedModelName(located.kind === 'folder' ? located.path : wish.url)),
+        version: manifest.modelVersion,
+        url: wish.url,
+        runtime: wish.runtime ?? manifest.runtime,
+        backend: backendOf(handler, serializedFile),
+        directory,
+        linkParent: undefined,
+        handler: handler ?? defaultHandler,
+        envelope: envelope ?? manifest.envelope,
+        serializedFile,
+        requirementsFile: manifest.requirementsFile,
+        config,
+        contentHash,
+        downloadedArchive: downloaded === undefined ? undefined : join(store, downloaded),
+      };
+    } catch (error) {
+      if (directory !== undefined) await this.#remove(directory);
+      if (downloaded !== undefined) await rm(join(store, downloaded), { force: true });
+      throw error;
+    }
+  }
+
+  /** Installs what the archive requires and makes its virtual environment, where that is asked for. Rejects with DependenciesFailed. */
+  async prepare(model: ServableModel): Promise<void> {
+    const { interpreter, environment, installerOutput } = this.options;
+    if (model.backend !== 'python') return;
+    await installDependencies(model, {
+      install: this.options.installDependencies,
+      interpreter: model.runtime === 'python3' ? 'python3' : interpreter,
+      environment,
+      output: (line) => installerOutput(model.name, line),
+    });
+  }
+
+  /** Frees a model's files; its archive too when it came from a URL and `deleteDownloaded`. Never rejects. */
+  async release(model: ServableModel, { deleteDownloaded }: { readonly deleteDownloaded: boolean }): Promise<void> {
+    await this.#remove(model.directory);
+    if (deleteDownloaded && model.downloadedArchive !== undefined) await rm(model.downloadedArchive, { force: true }).catch(() => undefined);
+  }
+
+  async #download(asRegistered: string, url: URL, store: string): Promise<string> {
+    const fetcher = url.protocol === 'file:' ? fileFetcher : httpFetcher(this.options.allowedUrls);
+    return download(url, asRegistered, fetcher, { store, maxBytes: this.options.maxArchiveBytes, timeoutMs: DOWNLOAD_TIMEOUT_MS });
+  }
+
+  #unpack(located: Located, wish: IntakeWish): Promise<Unpacked> {
+    switch (located.kind) {
+      case 'archive':
+        return this.#unpackArchive(located.path, wish);
+      case 'folder':
+        return this.#openFolder(located.path);
+      case 'onnx':
+        return this.#wrapOnnx(located.path);
+      case 'torchscript':
+        return this.#wrapTorchScript(located.path, wish);
+    }
+  }
+
+  async #unpackArchive(file: string, wish: IntakeWish): Promise<Unpacked> {
+    const { folder, hash } = await this.options.cache.tree(file, wish.url);
+    const manifest = await readManifest(folder);
+    const serialized = manifest.read.serializedFile ?? onlyOnnxFile(folder);
+    if (backendOf(wish.handler ?? manifest.read.handler, serialized) === 'onnx') {
+      return { directory: folder, contentHash: hash, manifest: manifest.read, manifestName: manifest.name, config: await this.#config(folder, manifest.read) };
+    }
+    const directory = await workingFolder(this.options.workDirectory);
+    try {
+      await copyTree(folder, directory);
+      return { directory, contentHash: hash, manifest: manifest.read, manifestName: manifest.name, config: await this.#config(directory, manifest.read) };
+    } catch (error) {
+      await this.#remove(directory);
+      throw error;
+    }
+  }
+
+  async #openFolder(directory: string): Promise<Unpacked> {
+    const manifest = await readManifest(directory);
+    return {
+      directory,
+      contentHash: await folderHash(directory),
+      manifest: manifest.read,
+      manifestName: manifest.name,
+      config: await this.#config(directory, manifest.read),
+    };
+  }
+
+  /** A lone .onnx file: served from a folder of links to it and its side files `NAME.yaml` and `NAME.labels.json`. */
+  async #wrapOnnx(file: string): Promise<Unpacked> {
+    const directory = await workingFolder(this.options.workDirectory);
+    const stem = file.slice(0, -'.onnx'.length);
+    await symlink(file, join(directory, basename(file)));
+    if (existsSync(`${stem}.labels.json`)) await symlink(`${stem}.labels.json`, join(directory, 'index_to_name.json'));
+    const yaml = [`${stem}.yaml`, `${stem}.yml`].find((candidate) => existsSync(candidate));
+    if (yaml !== undefined) await symlink(yaml, join(directory, 'model-config.yaml'));
+    const manifest = { ...NO_MANIFEST, serializedFile: basename(file) };
+    return { directory, contentHash: await folderHash(directory), manifest, manifestName: undefined, config: await this.#config(directory, manifest) };
+  }
+
+  /** A lone TorchScript file: gets a manifest and our small tensor handler. */
+  async #wrapTorchScript(file: string, wish: IntakeWish): Promise<Unpacked> {
+    const directory = await workingFolder(this.options.workDirectory);
+    const name = basename(file);
+    await symlink(file, join(directory, name));
+    const stem = file.slice(0, -'.pt'.length);
+    const yaml = [`${stem}.yaml`, `${stem}.yml`].find((candidate) => existsSync(candidate));
+    if (yaml !== undefined) await symlink(yaml, join(directory, 'model-config.yaml'));
+    const model = {
+      modelName: wish.modelName ?? derivedModelName(name),
+      serializedFile: name,
+      handler: TENSOR_HANDLER,
+      modelVersion: '1.0',
+      ...(yaml === undefined ? {} : { configFile: 'model-config.yaml' }),
+    };
+    await mkdir(join(directory, 'MAR-INF'));
+    await writeFile(join(directory, 'MAR-INF', 'MANIFEST.json'), JSON.stringify({ runtime: 'python', model }, undefined, 2));
+    const manifest = await readManifest(directory);
+    return {
+      directory,
+      contentHash: await folderHash(directory),
+      manifest: manifest.read,
+      manifestName: undefined,
+      config: await this.#config(directory, manifest.read),
+    };
+  }
+
+  async #config(directory: string, manifest: Manifest): Promise<ModelConfig> {
+    const name = manifest.configFile ?? (existsSync(join(directory, 'model-config.yaml')) ? 'model-config.yaml' : undefined);
+    if (name === undefined) return noModelConfig();
+    const path = resolve(directory, name);
+    if (!path.startsWith(directory + sep) || !existsSync(path))
+      throw ArchiveInvalid({ message: `The manifest names ${name} as its configFile, and the archive does not have it.` });
+    return parseModelConfig(await readBounded(path), name, this.options.log);
+  }
+
+  /** Only what lies in this run's own folder is ever deleted: a folder of the store or a cached tree is left alone. */
+  async #remove(directory: string): Promise<void> {
+    if (directory.startsWith(join(this.options.workDirectory, 'models') + sep)) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+async function readManifest(directory: string): Promise<{ readonly read: Manifest; readonly name: string | undefined }> {
+  const path = join(directory, 'MAR-INF', 'MANIFEST.json');
+  if (!existsSync(path)) return { read: NO_MANIFEST, name: undefined };
+  const read = parseManifest(await readBounded(path));
+  return { read, name: read.modelName };
+}
+
+async function readBounded(path: string): Promise<string> {
+  if ((await stat(path)).size > MAX_DESCRIPTION_BYTES) throw ArchiveInvalid({ message: `${basename(path)} is longer than ${MAX_DESCRIPTION_BYTES} bytes.` });
+  return readFile(path, 'utf8');
+}
+
+function backendOf(handler: string | undefined, serializedFile: string | undefined): ServableModel['backend'] {
+  const file = handler?.split(':')[0] ?? '';
+  if (/\.(mjs|js|ts|mts)$/.test(file)) return 'javascript';
+  return serializedFile?.endsWith('.onnx') && (handler === undefined || handler === 'onnx') ? 'onnx' : 'python';
+}
+
+/** The one .onnx file of a folder that says nothing else of itself. */
+function onlyOnnxFile(directory: string): string | undefined {
+  const found = readdirSync(directory).filter((name) => name.endsWith('.onnx'));
+  return found.length === 1 ? found[0] : undefined;
+}
+
+/** SHA-256 over the names, sizes and change times of a folder's files: enough to tell that it is another model now, without reading gigabytes. */
+async function folderHash(directory: string): Promise<string> {
+  const hash = createHash('sha256');
+  const names = (await readdir(directory, { recursive: true })).sort();
+  for (const name of names) {
+    const { size, mtimeMs } = await stat(join(directory, name));
+    hash.update(`${name}\u0000${size}\u0000${mtimeMs}\n`);
+  }
+  return hash.update(dirname(directory)).digest('hex');
+}

@@ -1,0 +1,137 @@
+import { parse } from 'yaml';
+import type { ModelConfig, SconceModelConfig } from '../inference/model-config.js';
+import type { Log } from '../observability/observer.js';
+
+/** Aliases that one document may expand to: more is a bomb. */
+const MAX_ALIASES = 1000;
+const INT_MAX = 2_147_483_647;
+
+type Document = Readonly<Record<string, unknown>>;
+
+/** What a model without model-config.yaml has. */
+export function noModelConfig(): ModelConfig {
+  return { sconce: sconceBlock({}, () => undefined), raw: {}, file: undefined };
+}
+
+/**
+ * Reads model-config.yaml with YAML 1.1's typing, as PyYAML does. TorchServe is lenient here: a key of the wrong type is warned about and ignored, and a
+ * document that cannot be read counts as none. Time-outs that it does not name stay unset.
+ */
+export function parseModelConfig(content: string, file: string, log: Log): ModelConfig {
+  let raw: unknown;
+  try {
+    raw = parse(content, { version: '1.1', merge: true, maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    log.error(`${file} cannot be read and is left out: ${error instanceof Error ? error.message : String(error)}`);
+    return noModelConfig();
+  }
+  if (raw === null || raw === undefined) return { ...noModelConfig(), file };
+  if (!isDocument(raw)) {
+    log.error(`${file} is not a mapping and is left out`);
+    return noModelConfig();
+  }
+  return readDocument(raw, file, (key, allowed) => log.warn(`${file}: ${key} is ignored; allowed: ${allowed}`));
+}
+
+type Warn = (key: string, allowed: string) => void;
+
+function readDocument(raw: Document, file: string, warn: Warn): ModelConfig {
+  const int = (key: string, min: number, floor = min): number | undefined => {
+    const value = raw[key];
+    if (value === undefined || value === null) return undefined;
+    if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > INT_MAX) {
+      warn(key, 'a whole number');
+      return undefined;
+    }
+    return value < min ? (floor > min ? floor : undefined) : value;
+  };
+  const atLeastOne = (key: string): number | undefined => {
+    const value = int(key, -INT_MAX);
+    return value === undefined ? undefined : Math.max(1, value);
+  };
+  const bool = (key: string): boolean | undefined => {
+    const value = raw[key];
+    if (value === undefined || value === null || typeof value === 'boolean') return value ?? undefined;
+    warn(key, 'true or false');
+    return undefined;
+  };
+  const word = <const T extends string>(key: string, ...words: readonly T[]): T | undefined => {
+    const value = raw[key];
+    if (value === undefined || value === null) return undefined;
+    const found = words.find((candidate) => candidate === value);
+    if (found === undefined) warn(key, words.join(', '));
+    return found;
+  };
+  const delay = int('maxBatchDelay', 0);
+  const torchrun = isDocument(raw.torchrun) ? scalars(raw.torchrun) : undefined;
+  return {
+    minWorkers: atLeastOne('minWorkers'),
+    maxWorkers: int('maxWorkers', 0),
+    batchSize: atLeastOne('batchSize'),
+    maxBatchDelayMs: delay === 0 ? undefined : delay,
+    responseTimeoutS: int('responseTimeout', 1),
+    startupTimeoutS: int('startupTimeout', 1),
+    deviceType: word('deviceType', 'cpu', 'gpu'),
+    deviceIds: intList(raw.deviceIds, () => warn('deviceIds', 'a list of whole numbers')),
+    parallelType: word('parallelType', 'pp', 'tp', 'pptp', 'custom'),
+    parallelLevel: int('parallelLevel', 1) ?? perNode(torchrun),
+    torchrun,
+    maxRetryTimeoutS: int('maxRetryTimeoutInSec', 0),
+    clientTimeoutMs: int('clientTimeoutInMills', 0),
+    jobQueueSize: int('jobQueueSize', 1),
+    useJobTicket: bool('useJobTicket'),
+    continuousBatching: bool('continuousBatching'),
+    sequenceBatching: bool('sequenceBatching'),
+    sequenceMaxIdleMs: int('sequenceMaxIdleMSec', 0),
+    sequenceTimeoutMs: int('sequenceTimeoutMSec', 0),
+    maxSequenceJobQueueSize: atLeastOne('maxSequenceJobQueueSize'),
+    maxNumSequence: atLeastOne('maxNumSequence'),
+    asyncCommunication: bool('asyncCommunication'),
+    useVenv: bool('useVenv'),
+    sconce: sconceBlock(raw.sconce, warn),
+    raw,
+    file,
+  };
+}
+
+function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
+  const of = isDocument(block) ? block : {};
+  const recycle = isDocument(of.recycle) ? of.recycle : {};
+  const positive = (from: Document, key: string, name: string): number | undefined => {
+    const value = from[key];
+    if (value === undefined || value === null) return undefined;
+    if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value;
+    warn(name, 'a number greater than 0');
+    return undefined;
+  };
+  if (block !== undefined && block !== null && !isDocument(block)) warn('sconce', 'a mapping');
+  if (of.retryOnWorkerDeath !== undefined && typeof of.retryOnWorkerDeath !== 'boolean') warn('sconce.retryOnWorkerDeath', 'true or false');
+  const growthMb = positive(recycle, 'memoryGrowthMb', 'sconce.recycle.memoryGrowthMb');
+  return {
+    retryOnWorkerDeath: of.retryOnWorkerDeath !== false,
+    recycleAfterS: positive(recycle, 'afterSeconds', 'sconce.recycle.afterSeconds'),
+    recycleAfterRequests: positive(recycle, 'afterRequests', 'sconce.recycle.afterRequests'),
+    recycleMemoryGrowthBytes: growthMb === undefined ? undefined : growthMb * 2 ** 20,
+    intraOpThreads: Math.round(positive(of, 'intraOpThreads', 'sconce.intraOpThreads') ?? 1),
+  };
+}
+
+function isDocument(value: unknown): value is Document {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function scalars(of: Document): Record<string, string | number> {
+  return Object.fromEntries(Object.entries(of).filter((pair): pair is [string, string | number] => typeof pair[1] === 'string' || typeof pair[1] === 'number'));
+}
+
+function perNode(torchrun: Readonly<Record<string, string | number>> | undefined): number | undefined {
+  const value = torchrun?.['nproc-per-node'];
+  return typeof value === 'number' && value > 0 ? value : undefined;
+}
+
+function intList(value: unknown, wrong: () => void): readonly number[] | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (Array.isArray(value) && value.every((item): item is number => Number.isInteger(item))) return value;
+  wrong();
+  return undefined;
+}

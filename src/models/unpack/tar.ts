@@ -1,0 +1,38 @@
+import { createReadStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { extract } from 'tar-stream';
+import { Unpackable, type UnpackBudget } from './unpack-limits.js';
+import { writeEntry } from './write-file.js';
+
+/** Unpacks a tar.gz into `folder`, which exists and is empty. The first component of every path is left out, as TorchServe does. Throws Unpackable. */
+export async function unpackTarGz(file: string, folder: string, budget: UnpackBudget): Promise<void> {
+  const reader = extract();
+  const source = pipeline(createReadStream(file), createGunzip(), reader);
+  source.catch(() => undefined);
+  try {
+    for await (const entry of reader) {
+      const { name, type } = entry.header;
+      if (type !== 'file' && type !== 'contiguous-file' && type !== 'directory')
+        throw new Unpackable(`${name} is a ${type ?? 'thing'} and neither file nor folder`);
+      const isFolder = type === 'directory';
+      const path = stripFirst(budget.path(name, isFolder));
+      if (path === '') entry.resume();
+      else if (isFolder) {
+        await mkdir(join(folder, path), { recursive: true, mode: 0o755 });
+        entry.resume();
+      } else await writeEntry(folder, path, entry as unknown as NodeJS.ReadableStream & import('node:stream').Readable, budget);
+    }
+    await source;
+  } catch (error) {
+    reader.destroy();
+    if (error instanceof Unpackable) throw error;
+    throw new Unpackable(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function stripFirst(path: string): string {
+  return path.split('/').slice(1).join('/');
+}

@@ -1,0 +1,27 @@
+import { constants, createWriteStream } from 'node:fs';
+import { chmod, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { UnpackBudget } from './unpack-limits.js';
+
+const CREATE_ONLY = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/** Writes one file of an archive below `folder`, counting its bytes. The file must not exist, and no link is followed. */
+export async function writeEntry(folder: string, path: string, content: Readable, budget: UnpackBudget): Promise<void> {
+  const target = join(folder, path);
+  await mkdir(dirname(target), { recursive: true, mode: 0o755 });
+  const counter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      try {
+        budget.bytes(chunk.length);
+        done(null, chunk);
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(String(error)));
+      }
+    },
+  });
+  // Node's stream takes the flags of open(2) as a number at run time; its types know the letters only.
+  await pipeline(content, counter, createWriteStream(target, { flags: CREATE_ONLY as unknown as string, mode: 0o644 }));
+  await chmod(target, 0o644);
+}

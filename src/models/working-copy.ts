@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, readdir, stat, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Files above this size are linked to instead of copied: weights, which handlers read and don't write. */
+const LINK_ABOVE_BYTES = 64 * 2 ** 20;
+
+/** Makes a fresh, empty folder for one registration. */
+export async function workingFolder(workDirectory: string): Promise<string> {
+  const folder = join(workDirectory, 'models', randomBytes(16).toString('hex'));
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+/**
+ * Copies a cached tree, so that a handler may write into its folder, as it may under TorchServe, without spoiling the cache for the next start.
+ * On file systems that can, the copies share their blocks.
+ */
+export async function copyTree(from: string, to: string): Promise<void> {
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const source = join(from, entry.name);
+    const target = join(to, entry.name);
+    if (entry.isDirectory()) {
+      await mkdir(target);
+      await copyTree(source, target);
+    } else if (entry.isFile()) {
+      const { size } = await stat(source);
+      if (size > LINK_ABOVE_BYTES) await symlink(source, target);
+      else await copyFile(source, target, constants.COPYFILE_FICLONE);
+    }
+  }
+}
