@@ -1,7 +1,7 @@
 """The wire between gateway and worker: frames of u32 length, u8 type and payload; every number is little endian.
 
-The length counts type and payload. A text is a u32 length and UTF-8; bytes are a u32 length and the bytes. The gateway's
-side is `src/backends/python/frames.ts`; `test/contract/frame-vectors.json` binds both.
+The length counts type and payload. A text is a u32 length and UTF-8; bytes are a u32 length and the bytes. The
+gateway's side is `src/backends/python/frames.ts`; `test/contract/frame-vectors.json` binds both.
 """
 
 import json
@@ -185,5 +185,3 @@ def _add_text(pieces: list, text: str) -> None:
 def _frame(kind: int, pieces: list) -> bytes:
     pieces[0] = _HEAD.pack(1 + sum(map(len, pieces)), kind)
     return b"".join(pieces)
-
-

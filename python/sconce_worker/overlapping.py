@@ -3,20 +3,22 @@
 import asyncio
 import socket
 
+from sconce_worker import frames
+from sconce_worker.batch_answer import BatchAnswer
 from ts.async_service import AsyncService
 from ts.service import Service
 
-from sconce_worker import frames
-from sconce_worker.batch_answer import BatchAnswer
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A loop that is this thread's from now on."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
 
 
-def serve(data: socket.socket, reader: frames.FrameReader, service: Service) -> bool:
+async def serve(data: socket.socket, reader: frames.FrameReader, model: Service) -> bool:
     """Runs batches until the gateway says stop (True, after those at hand have ended) or goes (False)."""
-    loop = asyncio.get_event_loop_policy().get_event_loop()
-    return loop.run_until_complete(_serve(data, reader, AsyncService(service)))
-
-
-async def _serve(data: socket.socket, reader: frames.FrameReader, service: AsyncService) -> bool:
+    service = AsyncService(model)
     loop = asyncio.get_running_loop()
     stopped = loop.create_future()
     running = set()

@@ -1,8 +1,8 @@
 """The warm parent: one per interpreter. It imports what all workers need once, and forks a worker when told to.
 
 Commands come as JSON lines on stdin, events leave as JSON lines on stdout. It runs no code of an archive, starts no
-threads and touches no GPU, so that its forks are as good as fresh processes. When stdin ends the gateway has gone: every
-worker is killed with all that it started, and the gateway's run directory is removed.
+threads and touches no GPU, so that its forks are as good as fresh processes. When stdin ends the gateway has gone:
+every worker is killed with all that it started, and the gateway's run directory is removed.
 """
 
 import argparse
@@ -134,7 +134,7 @@ class Parent:
             )
 
     def end_workers(self) -> None:
-        """Kills every worker and, where the system tells of them, every orphan that one left; waits for them briefly."""
+        """Kills every worker and, where the system tells of them, every orphan of one; waits for them briefly."""
         deadline = time.monotonic() + _LEFTOVERS_LIMIT_S
         for pid in self._workers:
             _kill_group(pid)

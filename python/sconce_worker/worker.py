@@ -1,4 +1,4 @@
-"""The worker's loop: loads one model, then runs the batches that the gateway sends, one after the other in one thread."""
+"""The worker's loop: loads one model, then runs the gateway's batches one after the other, all in one thread."""
 
 import logging
 import os
@@ -34,16 +34,20 @@ def _serve(data: socket.socket, reader: frames.FrameReader) -> int:
     if kind != frames.LOAD:
         raise frames.FrameError(f"frame type {kind} before LOAD")
     order = frames.decode_load(payload)
+    # A coroutine model's initialisation finds the loop that its handler will run on.
+    loop = None
+    if (order.get("modelYamlConfig") or {}).get("asyncCommunication") is True:
+        from sconce_worker import overlapping
+
+        loop = overlapping.new_loop()
     outcome = loading.load(order)
     data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line))
     if outcome.service is None:
         return 1
-    if (order.get("modelYamlConfig") or {}).get("asyncCommunication") is True:
-        from sconce_worker import overlapping
-
-        is_stopped = overlapping.serve(data, reader, outcome.service)
-    else:
+    if loop is None:
         is_stopped = _serve_in_turn(data, reader, outcome.service)
+    else:
+        is_stopped = loop.run_until_complete(overlapping.serve(data, reader, outcome.service))
     return 0 if is_stopped else _disconnected()
 
 

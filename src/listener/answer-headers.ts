@@ -34,27 +34,17 @@ const UNSAFE = /[^\t\x20-\x7e\x80-\xff]/g;
  * fixed ones. A name that HTTP does not allow is left out; characters of a value that could end the line or that no header can carry become `?`.
  */
 export function answerHeaders(requestId: string, own: readonly HeaderPair[], cors: readonly HeaderPair[]): string[] {
+  const byName = new Map<string, HeaderPair>();
+  for (const pair of own) {
+    const key = pair[0].toLowerCase();
+    if (TOKEN.test(key) && !OWNED.has(key)) byName.set(key, pair);
+  }
   const flat: string[] = [];
-  if (own.length > 0) appendOwn(flat, own);
+  for (const [name, value] of byName.values()) flat.push(name, safeText(value));
   flat.push('x-request-id', requestId);
-  for (const [name, value] of cors) if (!hasName(own, name)) flat.push(name, value);
+  for (const [name, value] of cors) if (!byName.has(name.toLowerCase())) flat.push(name, value);
   for (const text of FIXED) flat.push(text);
   return flat;
-}
-
-function appendOwn(flat: string[], own: readonly HeaderPair[]): void {
-  for (let i = 0; i < own.length; i++) {
-    const pair = own[i];
-    if (pair === undefined || !TOKEN.test(pair[0]) || OWNED.has(pair[0].toLowerCase())) continue;
-    if (i + 1 < own.length && hasName(own, pair[0], i + 1)) continue;
-    flat.push(pair[0], safeText(pair[1]));
-  }
-}
-
-function hasName(pairs: readonly HeaderPair[], name: string, from = 0): boolean {
-  const wanted = name.toLowerCase();
-  for (let i = from; i < pairs.length; i++) if (pairs[i]?.[0].toLowerCase() === wanted) return true;
-  return false;
 }
 
 /** Text that a header value or reason phrase can carry. */

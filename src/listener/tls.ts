@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -55,13 +56,17 @@ async function readKeyFile(setting: string, path: string): Promise<Buffer> {
 }
 
 function checked(material: TlsMaterial, what: string): TlsMaterial {
+  let matches = true;
   try {
     createSecureContext({ ...SECURE_DEFAULTS, ...material });
-    return material;
+    // OpenSSL keeps a slot per kind of key, so that an EC key beside an RSA certificate passes above.
+    if ('key' in material) matches = new X509Certificate(material.cert).checkPrivateKey(createPrivateKey(material.key));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw ConfigInvalid({ message: `${what} cannot be used: ${why}` }, error);
   }
+  if (!matches) throw ConfigInvalid({ message: `${what} cannot be used: key and certificate do not match` });
+  return material;
 }
 
 /** Looks at the first byte of each connection to a secure server: a client that speaks plain HTTP is told so instead of being cut off. Waits for that byte no longer than `timeoutMs`. */

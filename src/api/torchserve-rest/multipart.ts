@@ -45,6 +45,7 @@ interface Delimiter {
   readonly contentEnd: number;
   /** First byte after its line. */
   readonly after: number;
+  /** It has the closing dashes, or nothing follows it. */
   readonly closes: boolean;
 }
 
@@ -57,10 +58,9 @@ function findDelimiter(bytes: Buffer, delimiter: Buffer, from: number): Delimite
     if (hasDashes) end += 2;
     while (bytes[end] === 0x20 || bytes[end] === 0x09) end++;
     if (bytes[end] === CR) end++;
-    const isAtEnd = end >= bytes.length;
-    if (!isAtEnd && bytes[end] !== LF) continue;
+    if (end < bytes.length && bytes[end] !== LF) continue;
     const lineBreak = start === 0 ? 0 : bytes[start - 2] === CR ? 2 : 1;
-    return { contentEnd: start - lineBreak, after: end + 1, closes: hasDashes || isAtEnd };
+    return { contentEnd: start - lineBreak, after: end + 1, closes: hasDashes || end + 1 >= bytes.length };
   }
   return undefined;
 }

@@ -1,0 +1,30 @@
+import type { Answer } from '../inference/part.js';
+import type { InferenceRequest } from '../inference/request.js';
+import type { ModelService } from '../registry/model-service.js';
+
+/** The door inwards for predictions: all that a protocol may ask for beside answers. */
+export class InferenceGate {
+  constructor(private readonly models: ModelService) {}
+
+  /** Never throws and never loses a request: its outcome goes to `answer`. */
+  submit(request: InferenceRequest, answer: Answer): void {
+    this.models.infer(request, answer);
+  }
+
+  /** Throws ModelNotFound or ModelVersionNotFound. */
+  assertServed(model: string, version: string | undefined): void {
+    this.models.assertServed(model, version);
+  }
+
+  healthy(): boolean {
+    return this.models.healthy();
+  }
+
+  ready(): boolean {
+    return this.models.ready();
+  }
+
+  startupModels(): readonly string[] {
+    return this.models.startupModels();
+  }
+}

@@ -1,0 +1,22 @@
+import { renameSync, writeFileSync } from 'node:fs';
+
+/** One key as the file shows it. `expiresAtMs` is epoch milliseconds; undefined: never. */
+export interface WrittenKey {
+  readonly key: string;
+  readonly expiresAtMs: number | undefined;
+}
+
+export interface KeyFileContent {
+  readonly management: WrittenKey;
+  readonly inference: WrittenKey;
+  readonly api: WrittenKey;
+}
+
+/** Writes key_file.json in TorchServe's shape, readable by the server's user alone. It is replaced by a rename: nobody reads half of it. */
+export function writeKeyFile(path: string, { management, inference, api }: KeyFileContent): void {
+  const shown = ({ key, expiresAtMs }: WrittenKey) => (expiresAtMs === undefined ? { key } : { key, 'expiration time': new Date(expiresAtMs).toISOString() });
+  const content = { management: shown(management), inference: shown(inference), API: shown(api) };
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(draft, path);
+}

@@ -1,0 +1,57 @@
+import type { InferenceGate } from '../../admission/inference-gate.js';
+import type { VersionDescription } from '../../admission/management-gate.js';
+import type { Answer } from '../../inference/part.js';
+import type { HeaderPair } from '../../inference/request.js';
+import type { HttpReply, HttpRequest } from '../http-exchange.js';
+import { prettyJson } from '../render-error.js';
+import { describedVersion } from './describe.js';
+
+/** GET /models/{name}?customized=true: asks a worker's handler to describe its model and adds what it says. The dispatcher's response time-out bounds the wait. */
+export function describeCustomized(
+  gate: InferenceGate,
+  request: HttpRequest,
+  reply: HttpReply,
+  version: VersionDescription,
+  namedVersion: string | undefined,
+): void {
+  const chunks: Uint8Array[] = [];
+  let head: { status: number; reason: string; headers: readonly HeaderPair[] } | undefined;
+  const answer: Answer = {
+    fail: (error) => reply.fail(error),
+    part: ({ status, reason, headers, body, last }) => {
+      head ??= { status, reason, headers };
+      chunks.push(body);
+      if (!last) return;
+      const described = { ...describedVersion(version), customizedMetadata: jsonObject(Buffer.concat(chunks).toString()) };
+      const hasType = head.headers.some(([name]) => name.toLowerCase() === 'content-type');
+      const merged: HeaderPair[] = hasType ? [...head.headers] : [['content-type', 'application/json'], ...head.headers];
+      reply.send(head.status, prettyJson([described]), merged, head.reason);
+    },
+  };
+  gate.submit(
+    {
+      id: request.id,
+      model: version.model.name,
+      version: namedVersion,
+      purpose: 'describe',
+      headers: [...request.headers, ['describe', 'True']],
+      inputs: [],
+      receivedAtMs: request.receivedAtMs,
+      deadlineAtMs: undefined,
+      get cancelled() {
+        return request.closed;
+      },
+    },
+    answer,
+  );
+}
+
+/** Whatever is no JSON object counts as an empty one. */
+function jsonObject(text: string): object {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,46 @@
+import type { VersionDescription } from '../../admission/management-gate.js';
+
+/** One element of describe, field by field in TorchServe's order. `crashes` is ours and stands there only when a worker has died. */
+export function describedVersion(version: VersionDescription): Record<string, unknown> {
+  const { model, workers, queue, crashes } = version;
+  const { config } = model;
+  const hasSequences = (config.sequenceMaxIdleMs ?? 0) > 0;
+  return {
+    modelName: model.name,
+    modelVersion: model.version,
+    modelUrl: model.url,
+    runtime: model.runtime,
+    minWorkers: version.minWorkers,
+    maxWorkers: version.maxWorkers,
+    batchSize: version.batchSize,
+    maxBatchDelay: version.maxBatchDelayMs,
+    responseTimeout: version.responseTimeoutS,
+    startupTimeout: version.startupTimeoutS,
+    maxRetryTimeoutInSec: version.maxRetryTimeoutS,
+    clientTimeoutInMills: version.clientTimeoutMs,
+    parallelType: config.parallelType ?? '',
+    parallelLevel: config.parallelType === undefined ? 0 : (config.parallelLevel ?? 0),
+    deviceType: version.deviceType,
+    ...(version.deviceIds === undefined ? {} : { deviceIds: version.deviceIds }),
+    continuousBatching: config.continuousBatching ?? false,
+    useJobTicket: config.useJobTicket ?? false,
+    useVenv: config.useVenv ?? false,
+    stateful: config.sequenceBatching ?? false,
+    sequenceMaxIdleMSec: config.sequenceMaxIdleMs ?? 0,
+    sequenceTimeoutMSec: config.sequenceTimeoutMs ?? 0,
+    maxNumSequence: hasSequences ? (config.maxNumSequence ?? 1) : 0,
+    maxSequenceJobQueueSize: hasSequences ? (config.maxSequenceJobQueueSize ?? 1) : 0,
+    loadedAtStartup: version.loadedAtStartup,
+    workers: workers.map((worker) => ({
+      id: String(worker.id),
+      startTime: new Date(worker.startedAtMs).toISOString(),
+      status: worker.ready ? 'READY' : 'UNLOADING',
+      memoryUsage: worker.memoryBytes,
+      pid: worker.pid,
+      gpu: worker.gpu,
+      gpuUsage: worker.gpuUsage,
+    })),
+    jobQueueStatus: { remainingCapacity: queue.remainingCapacity, pendingRequests: queue.pendingRequests },
+    ...(crashes.length === 0 ? {} : { crashes }),
+  };
+}

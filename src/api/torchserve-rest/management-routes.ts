@@ -1,0 +1,112 @@
+import type { InferenceGate } from '../../admission/inference-gate.js';
+import type { ManagementGate } from '../../admission/management-gate.js';
+import type { TokenGate } from '../../admission/token-gate.js';
+import type { Route } from '../route.js';
+import { describeCustomized } from './customized-describe.js';
+import { describedVersion } from './describe.js';
+import { listPage } from './list.js';
+import { modelManagementDocument } from './openapi/model-documents.js';
+import { register } from './register.js';
+import { scale } from './scale.js';
+import { WishParameters } from './wish-parameters.js';
+
+export interface ManagementApiOptions {
+  readonly gate: ManagementGate;
+  readonly inference: InferenceGate;
+  readonly tokens: TokenGate;
+  /** Reads worker memory anew before it is shown. */
+  readonly refreshMemory: () => Promise<void>;
+  readonly version: string;
+}
+
+/** All paths of the REST management API, apart from its description. */
+export function managementRoutes({ gate, inference, tokens, refreshMemory, version: serverVersion }: ManagementApiOptions): readonly Route[] {
+  const manage = { connector: 'management', scope: 'manage' } as const;
+
+  const describe: Route['handle'] = async (request, reply, params) => {
+    const { segments } = request;
+    const model = params.get('model');
+    const version = segments.length === 3 ? params.get('version') : undefined;
+    gate.describe(model, version === 'all' ? undefined : version);
+    await refreshMemory();
+    if (version === 'all') return reply.json(200, gate.describeAll(model).map(describedVersion));
+    const found = gate.describe(model, version);
+    if (WishParameters.ofQuery(request).boolean('customized', false)) return describeCustomized(inference, request, reply, found, version);
+    reply.json(200, [describedVersion(found)]);
+  };
+  const unregister: Route['handle'] = async (request, reply, params) => {
+    const model = params.get('model');
+    await gate.unregister(model, request.segments.length === 3 ? params.get('version') : undefined);
+    reply.json(200, { status: `Model "${model}" unregistered` });
+  };
+  const scaleModel: Route['handle'] = (request, reply, params) =>
+    scale(gate, request, reply, params.get('model'), request.segments.length === 3 ? params.get('version') : undefined);
+  const options: Route['handle'] = (request, reply, params) => {
+    const model = params.get('model');
+    gate.describe(model, request.segments.length === 3 ? params.get('version') : undefined);
+    reply.json(200, modelManagementDocument(model, serverVersion));
+  };
+  const ofModel = ['/models/:model', '/models/:model/:version'].flatMap((pattern): Route[] => [
+    { ...manage, methods: ['GET'], pattern, handle: describe },
+    { ...manage, methods: ['PUT'], pattern, handle: scaleModel },
+    { ...manage, methods: ['DELETE'], pattern, handle: unregister },
+    { ...manage, methods: ['OPTIONS'], pattern, handle: options },
+  ]);
+  return [
+    { ...manage, methods: ['GET'], pattern: '/models', handle: (request, reply) => reply.json(200, listPage(request, gate.list())) },
+    { ...manage, methods: ['POST'], pattern: '/models', handle: (request, reply) => register(gate, request, reply) },
+    ...ofModel,
+    {
+      ...manage,
+      methods: ['PUT'],
+      pattern: '/models/:model/:version/set-default',
+      handle: (_request, reply, params) => {
+        const [model, version] = [params.get('model'), params.get('version')];
+        gate.setDefault(model, version);
+        reply.json(200, { status: `Default version successfully updated for model "${model}" to "${version}"` });
+      },
+    },
+    {
+      ...manage,
+      methods: ['GET'],
+      pattern: '/models/:model/:version/set-default',
+      handle: (_request, reply, params) => reply.json(200, [describedVersion(gate.describe(params.get('model'), undefined))]),
+    },
+    {
+      ...manage,
+      methods: ['GET'],
+      pattern: '/v1/models/:model',
+      handle: (_request, reply, params) => {
+        const name = params.get('model').split(':')[0] ?? '';
+        reply.json(200, { name, ready: gate.hasWorkers(name) });
+      },
+    },
+    {
+      ...manage,
+      methods: ['GET'],
+      pattern: '/sconce/crashes',
+      handle: (request, reply) => {
+        const wanted = request.query.get('model');
+        reply.json(
+          200,
+          gate.crashes().filter((dossier) => wanted === null || dossier.model === wanted),
+        );
+      },
+    },
+    ...(tokens.disabled ? [] : [tokenRoute(tokens)]),
+  ];
+}
+
+/** Any method on /token renews a key. It checks its own key, since its refusal has words of its own. */
+function tokenRoute(tokens: TokenGate): Route {
+  return {
+    connector: 'management',
+    scope: 'open',
+    methods: 'any',
+    pattern: '/token',
+    handle: (request, reply) => {
+      tokens.rotate(request.query.get('type') ?? undefined, request.header('authorization'));
+      reply.send(200, '\n', [['content-type', 'application/json']]);
+    },
+  };
+}

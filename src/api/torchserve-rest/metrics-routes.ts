@@ -1,0 +1,16 @@
+import type { Route } from '../route.js';
+
+const TEXT_FORMAT = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** The metrics page, under any method and with any segments after it, as TorchServe serves it. Open, as there. */
+export function metricsRoutes(render: (only: ReadonlySet<string> | undefined) => string): readonly Route[] {
+  const handle: Route['handle'] = (request, reply) => {
+    const names = request.query.getAll('name[]');
+    reply.send(200, render(names.length === 0 ? undefined : new Set(names)), [['content-type', TEXT_FORMAT]]);
+  };
+  const route = { connector: 'metrics', methods: 'any', scope: 'open', handle } as const;
+  return [
+    { ...route, pattern: '/metrics' },
+    { ...route, pattern: '/metrics/*' },
+  ];
+}

@@ -1,0 +1,67 @@
+import type { ManagementGate, Registered, RegisterWish } from '../../admission/management-gate.js';
+import { BadRequest } from '../../errors/admission.js';
+import type { HttpReply, HttpRequest } from '../http-exchange.js';
+import { WishParameters } from './wish-parameters.js';
+
+const RUNTIMES = new Map<string, NonNullable<RegisterWish['runtime']>>([
+  ['python', 'python'],
+  ['python3', 'python3'],
+  ['lsp', 'LSP'],
+]);
+
+/** POST /models */
+export async function register(gate: ManagementGate, request: HttpRequest, reply: HttpReply): Promise<void> {
+  gate.assertModelApi();
+  const registered = await gate.register(registerWish(WishParameters.of(request)));
+  const { status, text } = registerAnswer(registered);
+  reply.json(status, { status: text });
+}
+
+/** Throws BadRequest without a url, or for an unknown runtime. */
+export function registerWish(given: WishParameters): RegisterWish {
+  return {
+    url: given.required('url'),
+    modelName: given.text('model_name'),
+    runtime: runtimeOf(given.text('runtime')),
+    handler: given.text('handler'),
+    batchSize: positive(given.integer('batch_size', -1)),
+    maxBatchDelayMs: notNegative(given.integer('max_batch_delay', -100)),
+    initialWorkers: given.integer('initial_workers'),
+    synchronous: given.boolean('synchronous', true),
+    responseTimeoutS: notNegative(given.integer('response_timeout', -1)),
+    startupTimeoutS: notNegative(given.integer('startup_timeout', -1)),
+    s3SseKms: given.boolean('s3_sse_kms', false),
+  };
+}
+
+/** TorchServe's words for each outcome. */
+export function registerAnswer({ model, version, minWorkers, workers }: Registered): { readonly status: number; readonly text: string } {
+  switch (workers) {
+    case 'none':
+      return {
+        status: 200,
+        text: `Model "${model}" Version: ${version} registered with 0 initial workers. Use scale workers API to add workers for the model.`,
+      };
+    case 'started':
+      return { status: 200, text: `Model "${model}" Version: ${version} registered with ${minWorkers} initial workers` };
+    case 'starting':
+      return { status: 202, text: 'Processing worker updates...' };
+    case 'partial':
+      return { status: 206, text: 'Workers scaling in progress...' };
+  }
+}
+
+function runtimeOf(text: string | undefined): RegisterWish['runtime'] {
+  if (text === undefined) return undefined;
+  const runtime = RUNTIMES.get(text.toLowerCase());
+  if (runtime === undefined) throw BadRequest({ message: `Invalid RuntimeType value: ${text}` });
+  return runtime;
+}
+
+function positive(value: number | undefined): number | undefined {
+  return value !== undefined && value < 1 ? undefined : value;
+}
+
+function notNegative(value: number | undefined): number | undefined {
+  return value !== undefined && value < 0 ? undefined : value;
+}

@@ -1,0 +1,55 @@
+import { BadRequest, JsonMalformed } from '../../errors/admission.js';
+import { parseLenientJson } from '../../inference/lenient-json.js';
+import type { HttpRequest } from '../http-exchange.js';
+
+/**
+ * The parameters of a management call: the query, or the body where it is JSON. TorchServe is lenient: what isn't a whole number counts as unset,
+ * what isn't `true` as false.
+ */
+export class WishParameters {
+  constructor(private readonly values: ReadonlyMap<string, string>) {}
+
+  static ofQuery({ query }: HttpRequest): WishParameters {
+    const values = new Map<string, string>();
+    for (const [name, value] of query) if (!values.has(name)) values.set(name, value);
+    return new WishParameters(values);
+  }
+
+  /** Reads a JSON body instead of the query where there is one. Throws JsonMalformed. */
+  static of(request: HttpRequest): WishParameters {
+    if (request.mediaType !== 'application/json') return WishParameters.ofQuery(request);
+    const text = Buffer.from(request.body).toString();
+    let json: unknown;
+    try {
+      json = parseLenientJson(text);
+    } catch (error) {
+      throw JsonMalformed({ message: error instanceof Error ? error.message : 'Malformed JSON' }, error);
+    }
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) throw JsonMalformed({ message: 'Expected a JSON object.' });
+    const scalars = Object.entries(json).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value));
+    return new WishParameters(new Map(scalars.map(([name, value]) => [name, String(value)])));
+  }
+
+  text(name: string): string | undefined {
+    return this.values.get(name);
+  }
+
+  /** Throws BadRequest. */
+  required(name: string): string {
+    const value = this.values.get(name);
+    if (value === undefined) throw BadRequest({ message: `Parameter ${name} is required.` });
+    return value;
+  }
+
+  /** undefined for anything but a whole number, and for `unset`, the number that stands for it in this parameter. */
+  integer(name: string, unset?: number): number | undefined {
+    const value = this.values.get(name)?.trim() ?? '';
+    const number = /^[+-]?\d{1,10}$/.test(value) ? Number(value) : undefined;
+    return number === unset ? undefined : number;
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    const value = this.values.get(name);
+    return value === undefined ? fallback : value.trim().toLowerCase() === 'true';
+  }
+}

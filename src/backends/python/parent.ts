@@ -1,0 +1,206 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { z } from 'zod';
+import { BackendUnavailable } from '../../errors/backend.js';
+import type { Log } from '../../observability/observer.js';
+import { killWithGroup } from '../../platform/processes.js';
+import { OutputLines } from './output-lines.js';
+
+/** What the parent needs to make a worker; see python/sconce_worker/worker_setup.py. */
+export interface ForkOrder {
+  readonly worker: number;
+  readonly nonce: string;
+  readonly socket_path: string;
+  readonly title: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly python_path: readonly string[];
+  readonly directory: string;
+}
+
+/** How a worker's process ended. All undefined when the parent ended first and couldn't tell. */
+export interface ProcessEnd {
+  readonly code: number | undefined;
+  readonly signal: string | undefined;
+  readonly memoryPeakBytes: number | undefined;
+}
+
+export interface ProcessWatch {
+  forked(pid: number): void;
+  /** Once, and last. */
+  exited(end: ProcessEnd): void;
+}
+
+export interface ParentFacts {
+  readonly python: string;
+  /** Top-level modules that are there only because the parent imported torch. */
+  readonly warmModules: ReadonlySet<string>;
+}
+
+export interface ParentOptions {
+  readonly interpreter: string;
+  readonly pythonHome: string;
+  readonly runDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly withTorch: boolean;
+  /** Called whenever the last worker has gone. */
+  readonly onIdle: () => void;
+  readonly log: Log;
+}
+
+const parentEvent = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('ready'), pid: z.int(), python: z.string(), warmModules: z.array(z.string()), torchProblem: z.string().nullable() }),
+  z.object({ event: z.literal('forked'), worker: z.int(), pid: z.int().min(2) }),
+  z.object({ event: z.literal('unborn'), worker: z.int(), why: z.string() }),
+  z.object({ event: z.literal('exited'), worker: z.int(), code: z.int().nullable(), signal: z.string().nullable(), maxRssBytes: z.number().min(0) }),
+]);
+
+const START_WITHIN_MS = 120_000;
+const END_WITHIN_MS = 4_000;
+const EVENT_LIMIT_BYTES = 256 * 1024;
+const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeakBytes: undefined };
+
+/**
+ * A warm parent process and the line to it.
+ *
+ *  state      event → next                          promise while here
+ *  starting   `ready` → ready, 120 s → ended        fork() and kill() are carried out once it is ready, in order
+ *  ready      end() or its death → ended            every forked worker's exit is reported
+ *  ended      –                                     no process of it lives; what it hadn't reported was reported as unknown
+ */
+export class WarmParent {
+  /** Rejects with BackendUnavailable when the interpreter doesn't start or ends first. */
+  readonly ready: Promise<ParentFacts>;
+  /** Resolves when the process has ended. */
+  readonly gone: Promise<void>;
+  #alive = true;
+  #lastWords = '';
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #workers = new Map<number, { readonly watch: ProcessWatch; pid: number | undefined }>();
+
+  constructor(private readonly options: ParentOptions) {
+    const { interpreter, pythonHome, runDirectory, environment, withTorch, log } = options;
+    const args = ['-u', '-m', 'sconce_worker.parent', '--run-directory', runDirectory, ...(withTorch ? [] : ['--without-torch'])];
+    // Detached: a session of its own, so that a signal from the terminal reaches the gateway alone.
+    this.#child = spawn(interpreter, args, { cwd: pythonHome, env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const child = this.#child;
+    const errors = new OutputLines((line) => {
+      this.#lastWords = line;
+      log.warn(`Python parent: ${line}`);
+    });
+    child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+    // EPIPE of a parent that has gone: `close` tells of that.
+    child.stdin.on('error', () => undefined);
+    let failure: Error | undefined;
+    child.on('error', (error) => {
+      failure = error;
+    });
+    this.gone = new Promise((resolve) => {
+      child.on('close', () => {
+        this.#ended();
+        resolve();
+      });
+    });
+    this.ready = new Promise((resolve, reject) => {
+      const refuse = (why: string) => reject(BackendUnavailable({ backend: 'python', why: `${interpreter}: ${why}` }, failure));
+      const patience = setTimeout(() => {
+        refuse(`not ready within ${START_WITHIN_MS / 1000} s`);
+        this.#destroy();
+      }, START_WITHIN_MS);
+      const events = new OutputLines((line) => this.#event(line, resolve), EVENT_LIMIT_BYTES);
+      child.stdout.on('data', (chunk: Buffer) => events.push(chunk));
+      void this.gone.then(() => refuse(failure?.message ?? (this.#lastWords || 'it ended at once')));
+      const settled = () => clearTimeout(patience);
+      void this.gone.then(settled);
+      child.stdout.once('data', settled);
+    });
+    // Whoever needs the parent hears of it; nobody may have asked yet.
+    this.ready.catch(() => undefined);
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get workers(): number {
+    return this.#workers.size;
+  }
+
+  fork(order: ForkOrder, watch: ProcessWatch): void {
+    if (!this.#alive) return watch.exited(UNKNOWN_END);
+    this.#workers.set(order.worker, { watch, pid: undefined });
+    this.#tell({ do: 'fork', order });
+  }
+
+  /** SIGKILL to the worker and all that it started. Does nothing when it has ended. */
+  kill(worker: number): void {
+    if (this.#workers.has(worker)) this.#tell({ do: 'kill', worker });
+  }
+
+  /** Ends the process and whatever workers it still has; at most 4 s. */
+  async end(): Promise<void> {
+    if (!this.#alive) return;
+    this.#tell({ do: 'end' });
+    const patience = setTimeout(() => this.#destroy(), END_WITHIN_MS);
+    await this.gone;
+    clearTimeout(patience);
+  }
+
+  #tell(command: object): void {
+    this.#child.stdin.write(`${JSON.stringify(command)}\n`);
+  }
+
+  #event(line: string, ready: (facts: ParentFacts) => void): void {
+    const event = parseEvent(line);
+    if (event === undefined) {
+      this.options.log.error(`The Python parent ${this.#child.pid} said what it may not say, and is ended.`);
+      return this.#destroy();
+    }
+    if (event.event === 'ready') {
+      const { python, torchProblem, warmModules } = event;
+      if (torchProblem !== null) this.options.log.info(`${this.options.interpreter} has no torch to import in advance (${torchProblem}).`);
+      return ready({ python, warmModules: new Set(warmModules) });
+    }
+    const worker = this.#workers.get(event.worker);
+    if (worker === undefined) return;
+    if (event.event === 'forked') {
+      worker.pid = event.pid;
+      return worker.watch.forked(event.pid);
+    }
+    this.#workers.delete(event.worker);
+    if (event.event === 'unborn') {
+      this.options.log.error(`No worker process could be made: ${event.why}`);
+      worker.watch.exited(UNKNOWN_END);
+    } else {
+      worker.watch.exited({ code: event.code ?? undefined, signal: event.signal ?? undefined, memoryPeakBytes: event.maxRssBytes });
+    }
+    if (this.#workers.size === 0) this.options.onIdle();
+  }
+
+  #ended(): void {
+    this.#alive = false;
+    const orphans = [...this.#workers.values()];
+    this.#workers.clear();
+    for (const { watch, pid } of orphans) {
+      // On Linux the kernel has killed it with its parent.
+      if (pid !== undefined) killWithGroup(pid);
+      watch.exited(UNKNOWN_END);
+    }
+  }
+
+  #destroy(): void {
+    if (this.#child.pid !== undefined) killWithGroup(this.#child.pid);
+  }
+}
+
+function parseEvent(line: string): z.infer<typeof parentEvent> | undefined {
+  try {
+    return parentEvent.parse(JSON.parse(line));
+  } catch {
+    // Neither JSON nor an event: the caller ends the parent.
+    return undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import { access, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BackendUnavailable } from '../../errors/backend.js';
+import type { ServableModel } from '../../inference/servable-model.js';
+import { WarmParent } from './parent.js';
+import type { PythonBackendOptions } from './python-options.js';
+import { parentEnvironment } from './worker-environment.js';
+
+/** How long a parent that isn't the server's own warm one stays without workers. */
+const IDLE_MS = 60_000;
+
+interface Kept {
+  readonly parent: WarmParent;
+  idleTimer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * The warm parents: one per interpreter, and a second one without torch for models that bring modules of the same names as torch and its dependencies.
+ * A parent that has died is replaced when it is next asked for.
+ */
+export class Parents {
+  readonly #kept = new Map<string, Kept>();
+  #ended = false;
+
+  constructor(private readonly options: PythonBackendOptions) {}
+
+  /** The parent to fork the model's workers from, ready. Rejects with BackendUnavailable. */
+  async parentFor(model: ServableModel): Promise<WarmParent> {
+    const interpreter = await this.#interpreterOf(model);
+    const warm = this.options.warmImports;
+    const first = this.#get(interpreter, warm);
+    const { warmModules } = await first.ready;
+    if (warmModules.size === 0 || !(await brings(model, warmModules))) return first;
+    const cold = this.#get(interpreter, false);
+    await cold.ready;
+    return cold;
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    const all = [...this.#kept.values()];
+    this.#kept.clear();
+    for (const { idleTimer } of all) clearTimeout(idleTimer);
+    await Promise.all(all.map(({ parent }) => parent.end()));
+  }
+
+  async #interpreterOf(model: ServableModel): Promise<string> {
+    if (model.runtime === 'LSP') throw BackendUnavailable({ backend: 'python', why: 'C++ handlers (runtime LSP) are not served' });
+    if (model.config.useVenv === true) {
+      for (const folder of [model.directory, model.linkParent]) {
+        const python = folder === undefined ? undefined : join(folder, 'venv', 'bin', 'python');
+        if (python !== undefined && (await exists(python))) return python;
+      }
+    }
+    return model.runtime === 'python3' ? 'python3' : this.options.interpreter;
+  }
+
+  #get(interpreter: string, withTorch: boolean): WarmParent {
+    if (this.#ended) throw BackendUnavailable({ backend: 'python', why: 'it is stopped' });
+    const key = `${withTorch ? 'warm' : 'cold'} ${interpreter}`;
+    const found = this.#kept.get(key);
+    if (found?.parent.alive) {
+      this.#watchIdle(key, found);
+      return found.parent;
+    }
+    clearTimeout(found?.idleTimer);
+    const { pythonHome, runDirectory, log } = this.options;
+    const environment = parentEnvironment(this.options);
+    const onIdle = () => this.#watchIdle(key, kept);
+    const kept: Kept = {
+      parent: new WarmParent({ interpreter, pythonHome, runDirectory, environment, withTorch, onIdle, log }),
+      idleTimer: undefined,
+    };
+    this.#kept.set(key, kept);
+    this.#watchIdle(key, kept);
+    return kept.parent;
+  }
+
+  #watchIdle(key: string, kept: Kept): void {
+    clearTimeout(kept.idleTimer);
+    if (this.#ended || key === `warm ${this.options.interpreter}`) return;
+    kept.idleTimer = setTimeout(() => {
+      if (kept.parent.workers > 0) return;
+      if (this.#kept.get(key) === kept) this.#kept.delete(key);
+      void kept.parent.end();
+    }, IDLE_MS);
+    kept.idleTimer.unref();
+  }
+}
+
+/** Whether the model's folder holds a module that an import by its code must find before the parent's. */
+async function brings(model: ServableModel, warmModules: ReadonlySet<string>): Promise<boolean> {
+  const entries = await readdir(model.directory, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    const [name = '', ...endings] = entry.name.split('.');
+    if (!warmModules.has(name)) continue;
+    if (/^(py|pyc|so)$/.test(endings.at(-1) ?? '')) return true;
+    // A folder without __init__.py gives way to any ordinary package.
+    if (endings.length === 0 && (await exists(join(model.directory, name, '__init__.py')))) return true;
+  }
+  return false;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

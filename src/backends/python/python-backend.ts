@@ -1,0 +1,35 @@
+import type { ServableModel } from '../../inference/servable-model.js';
+import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
+import { Parents } from './parents.js';
+import type { PythonBackendOptions } from './python-options.js';
+import { WorkerChannels } from './worker-channels.js';
+import { WorkerProcess } from './worker-process.js';
+
+/** Runs TorchServe handlers in processes of their own, forked from a warm interpreter. */
+export class PythonBackend implements Backend {
+  readonly name = 'python';
+  readonly #channels: WorkerChannels;
+  readonly #parents: Parents;
+  #lastKey = 0;
+
+  constructor(private readonly options: PythonBackendOptions) {
+    this.#channels = new WorkerChannels(options.runDirectory);
+    this.#parents = new Parents(options);
+  }
+
+  /** Starts the model's parent if it doesn't run. Rejects with BackendUnavailable: no such interpreter, say. */
+  async prepare(model: ServableModel): Promise<void> {
+    await this.#channels.listen();
+    await this.#parents.parentFor(model);
+  }
+
+  createRunner(spec: RunnerSpec, events: RunnerEvents): Runner {
+    this.#lastKey += 1;
+    return new WorkerProcess(this.#lastKey, spec, events, { channels: this.#channels, parents: this.#parents, options: this.options });
+  }
+
+  async stop(): Promise<void> {
+    await this.#parents.end();
+    await this.#channels.close();
+  }
+}

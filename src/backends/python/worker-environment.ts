@@ -1,0 +1,56 @@
+import type { ServableModel } from '../../inference/servable-model.js';
+import type { PythonBackendOptions } from './python-options.js';
+
+export interface WorkerEnvironment {
+  readonly environment: Readonly<Record<string, string>>;
+  /** In front of the interpreter's own search path; relative entries are meant from the model's directory. */
+  readonly pythonPath: readonly string[];
+}
+
+/** What a worker of `model` finds in `os.environ` and at the front of `sys.path`, as TorchServe orders it. */
+export function workerEnvironment(options: PythonBackendOptions, model: ServableModel): WorkerEnvironment {
+  const { environment, sequenceHeaders, metricsConfigPath } = options;
+  const pythonPath = [
+    ...handlerFolder(model.handler),
+    ...options.inheritedPythonPath.split(':').filter((entry) => entry !== ''),
+    model.directory,
+    ...(model.linkParent === undefined ? [] : [model.linkParent]),
+    options.pythonHome,
+  ];
+  return {
+    environment: {
+      ...environment,
+      TS_DECODE_INPUT_REQUEST: String(options.decodeInputRequest),
+      TS_IPEX_ENABLE: String(options.ipexEnable),
+      TS_IPEX_GPU_ENABLE: String(options.ipexGpuEnable),
+      TS_REQUEST_SEQUENCE_ID: sequenceHeaders.id,
+      TS_REQUEST_SEQUENCE_START: sequenceHeaders.start,
+      TS_REQUEST_SEQUENCE_END: sequenceHeaders.end,
+      ...(metricsConfigPath === undefined ? {} : { TS_METRICS_CONFIG: metricsConfigPath }),
+      PYTHONPATH: pythonPath.join(':'),
+    },
+    pythonPath,
+  };
+}
+
+/** TorchServe adds a handler's folder only where the handler names a function; for a bare file it adds the file's own name, which does no harm. */
+function handlerFolder(handler: string | undefined): readonly string[] {
+  const colon = handler?.indexOf(':') ?? -1;
+  if (handler === undefined || colon < 0) return [];
+  const path = handler.slice(0, colon);
+  const slash = path.lastIndexOf('/');
+  return [slash < 0 ? path : path.slice(0, slash)];
+}
+
+const PARENT_NEEDS = new Set(['PATH', 'HOME', 'USER', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'DYLD_LIBRARY_PATH']);
+/** Settings of the loader, the interpreter and numerical libraries, which read them once: when the parent imports them. */
+const PARENT_NEEDS_PREFIX = /^(LC_|PYTHON|OMP_|KMP_|GOMP_|MKL_|OPENBLAS_|BLIS_|NUMEXPR_|DNNL_|ONEDNN_|MALLOC_|TORCH|PYTORCH_|CUDA_|NVIDIA_|HIP_|ROCR_|HSA_)/;
+
+/** The parent's whole environment. Only what it needs: a forked worker can read this block for ever, whatever is removed later. */
+export function parentEnvironment({ environment, inheritedPythonPath, pythonHome }: PythonBackendOptions): Readonly<Record<string, string>> {
+  const kept = Object.entries(environment).filter(([name]) => PARENT_NEEDS.has(name) || PARENT_NEEDS_PREFIX.test(name));
+  return {
+    ...Object.fromEntries(kept),
+    PYTHONPATH: inheritedPythonPath === '' ? pythonHome : `${pythonHome}:${inheritedPythonPath}`,
+  };
+}

@@ -1,0 +1,315 @@
+import type { Socket } from 'node:net';
+import { BadInput, LoadFailed } from '../../errors/backend.js';
+import { SconceError } from '../../errors/sconce-error.js';
+import type { Batch, BatchSink } from '../../inference/batch.js';
+import { killWithGroup, residentBytes } from '../../platform/processes.js';
+import type { Runner, RunnerEvents, RunnerSpec } from '../backend.js';
+import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
+import { FrameReader } from './frame-reader.js';
+import { decodeWorkerFrame, encodeBatch, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
+import { LastLines } from './last-lines.js';
+import { OutputLines } from './output-lines.js';
+import type { ProcessEnd, WarmParent } from './parent.js';
+import type { Parents } from './parents.js';
+import type { PythonBackendOptions } from './python-options.js';
+import type { ChannelName, ExpectedWorker, WorkerChannels } from './worker-channels.js';
+import { workerEnvironment } from './worker-environment.js';
+
+export interface WorkerSurroundings {
+  readonly channels: WorkerChannels;
+  readonly parents: Parents;
+  readonly options: PythonBackendOptions;
+}
+
+type State = 'created' | 'loading' | 'failed' | 'ready' | 'stopping' | 'condemned' | 'gone';
+
+const PIPELINE_DEPTH = 2;
+/** Room for a frame's numbers, phrase and headers, and for a frame of several small parts. */
+const FRAME_ROOM_BYTES = 1024 * 1024;
+/** From its last word to its end: what the model's own clean-up may take. */
+const EXIT_WITHIN_MS = 2_000;
+/** After a kill that isn't reported: try without the parent, then count it as gone. */
+const KILL_AGAIN_AFTER_MS = 5_000;
+const GIVE_UP_AFTER_MS = 10_000;
+/** What was printed last may still be on its way when the end is reported. */
+const OUTPUT_WITHIN_MS = 1_000;
+const LATE_CHANNEL_WITHIN_MS = 200;
+const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeakBytes: undefined };
+
+/**
+ * One worker process as the gateway sees it. Everything it says is taken for an attacker's words: a word out of place ends it.
+ *
+ *  state      event → next                                                  promise while here
+ *  created    load() → loading                                              no process
+ *  loading    LOADED 200 → ready, other → failed, time-out → condemned      load() settles within startupTimeoutMs and a moment to end
+ *  failed     its end → gone                                                ended by force 2 s after its report
+ *  ready      stop() → stopping, word out of place → condemned              batches are written as they are given
+ *  stopping   its end → gone                                                ended by force after the grace, or 2 s after its last batch
+ *  condemned  its end → gone                                                nothing it says counts
+ *  gone       –                                                             `exit` was reported, all sockets are closed
+ */
+export class WorkerProcess implements Runner {
+  readonly pipelineDepth = PIPELINE_DEPTH;
+  #state: State = 'created';
+  #pid: number | undefined;
+  #parent: WarmParent | undefined;
+  #expected: ExpectedWorker | undefined;
+  #data: Socket | undefined;
+  #greeted = false;
+  /** The owner asked for the end. */
+  #asked = false;
+  /** This class decided on the end: the signal is its own doing and says nothing. */
+  #ownVerdict: string | undefined;
+  #loadFailure: SconceError | undefined;
+  #end: ProcessEnd | undefined;
+  #channelsSeen = 0;
+  readonly #open = new Set<Socket>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #lastLines = new LastLines();
+  readonly #batches: BatchesInFlight;
+  #settleLoad: { resolve(): void; reject(error: SconceError): void } | undefined;
+  #resolveGone: () => void = () => undefined;
+  readonly #whenGone = new Promise<void>((resolve) => {
+    this.#resolveGone = resolve;
+  });
+
+  constructor(
+    private readonly key: number,
+    private readonly spec: RunnerSpec,
+    private readonly events: RunnerEvents,
+    private readonly surroundings: WorkerSurroundings,
+  ) {
+    this.#batches = new BatchesInFlight(spec.maxResponseBytes);
+  }
+
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  load(): Promise<void> {
+    this.#state = 'loading';
+    this.#after('startup', this.spec.startupTimeoutMs, () => this.#condemn('Backend worker did not respond in given time'));
+    const loaded = new Promise<void>((resolve, reject) => {
+      this.#settleLoad = { resolve, reject };
+    });
+    this.#fork().catch((error: unknown) => {
+      this.#loadFailure = LoadFailed({ status: 500, message: error instanceof SconceError ? error.message : 'No worker could be started.' }, error);
+      this.#finish(UNKNOWN_END);
+    });
+    return loaded;
+  }
+
+  run(batch: Batch, sink: BatchSink): void {
+    if (this.#state !== 'ready') return;
+    const id = this.#batches.add(batch, sink);
+    const frame = encodeBatch(id, batch.requests);
+    if (frame === undefined) this.#batches.refuse(id, BadInput({ what: 'The inputs of the batch are longer than 4 GiB.' }));
+    else this.#data?.write(frame);
+  }
+
+  stop(graceMs: number): Promise<void> {
+    if (this.#state === 'created') this.#state = 'gone';
+    if (this.#state === 'gone') return Promise.resolve();
+    this.#asked = true;
+    if (this.#state === 'ready') {
+      this.#state = 'stopping';
+      this.#data?.write(encodeStop());
+      this.#after('end', this.#batches.count === 0 ? Math.min(graceMs, EXIT_WITHIN_MS) : graceMs, () => this.#destroy());
+    } else if (this.#state === 'loading') this.#destroy();
+    return this.#whenGone;
+  }
+
+  kill(): void {
+    if (this.#state === 'created' || this.#state === 'gone') return;
+    this.#asked = true;
+    this.#destroy();
+  }
+
+  memoryBytes(): Promise<number | undefined> {
+    return this.#pid === undefined || this.#state === 'gone' ? Promise.resolve(undefined) : residentBytes(this.#pid);
+  }
+
+  async #fork(): Promise<void> {
+    const { channels, parents, options } = this.surroundings;
+    const { model, workerName } = this.spec;
+    await channels.listen();
+    const parent = await parents.parentFor(model);
+    if (this.#state !== 'loading') return;
+    this.#parent = parent;
+    this.#expected = channels.expect(this.key, (name, socket, first) => this.#take(name, socket, first));
+    const { environment, pythonPath } = workerEnvironment(options, model);
+    const title = `model_service_worker.py ${workerName}`;
+    const order = { worker: this.key, nonce: this.#expected.nonce, socket_path: channels.socketPath, title, environment, python_path: pythonPath };
+    parent.fork(
+      { ...order, directory: model.directory },
+      {
+        forked: (pid) => {
+          this.#pid = pid;
+        },
+        exited: (end) => this.#exited(end),
+      },
+    );
+  }
+
+  #take(name: ChannelName, socket: Socket, first: Buffer): void {
+    this.#channelsSeen += 1;
+    this.#open.add(socket);
+    const read = name === 'data' ? this.#frames(socket) : this.#output(name, socket);
+    socket.on('data', read);
+    socket.on('close', () => {
+      this.#open.delete(socket);
+      this.#finishWhenQuiet();
+    });
+    if (first.length > 0) read(first);
+  }
+
+  #output(name: 'stdout' | 'stderr', socket: Socket): (chunk: Buffer) => void {
+    const lines = new OutputLines((line) => {
+      this.#lastLines.add(line);
+      this.events.output(name, line);
+    });
+    socket.on('close', () => lines.end());
+    return (chunk) => lines.push(chunk);
+  }
+
+  #frames(socket: Socket): (chunk: Buffer) => void {
+    const { model, device, batchSize, maxResponseBytes } = this.spec;
+    const { limitMaxImagePixels, threadsPerWorker } = this.surroundings.options;
+    this.#data = socket;
+    socket.write(
+      encodeLoad({
+        modelName: model.name,
+        modelDir: model.directory,
+        handler: model.handler ?? null,
+        gpuId: device.kind === 'gpu' ? device.id : null,
+        batchSize,
+        envelope: model.envelope ?? null,
+        limitMaxImagePixels,
+        modelYamlConfig: model.config.raw,
+        threads: threadsPerWorker ?? null,
+      }),
+    );
+    // A worker that lets go of its line but lives on is of no use.
+    socket.on('close', () => this.#after('end', EXIT_WITHIN_MS, () => this.#condemn('the worker closed its connection')));
+    const reader = new FrameReader(maxResponseBytes + FRAME_ROOM_BYTES, (type, payload) => this.#frame(decodeWorkerFrame(type, payload)));
+    return (chunk) => {
+      const fault = this.#listens ? reader.push(chunk) : undefined;
+      if (fault === undefined || !this.#listens) return;
+      this.#fault(fault.kind === 'too-long' && fault.type === FRAME.parts ? 'too-large' : 'nonsense');
+    };
+  }
+
+  get #listens(): boolean {
+    return this.#state === 'loading' || this.#state === 'ready' || this.#state === 'stopping';
+  }
+
+  /** Whether the worker may say this now. */
+  #frame(frame: WorkerFrame | undefined): boolean {
+    if (frame === undefined || !this.#listens) return false;
+    if (frame.kind === 'hello') {
+      const isFirst = !this.#greeted && this.#state === 'loading';
+      this.#greeted = true;
+      return isFirst;
+    }
+    if (frame.kind === 'loaded') return this.#loaded(frame);
+    if (this.#state === 'loading') return false;
+    const fault = frame.kind === 'parts' ? this.#batches.parts(frame) : this.#batches.error(frame);
+    if (fault !== undefined) this.#fault(fault);
+    else if (this.#state === 'stopping' && this.#batches.count === 0) this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
+    return fault === undefined;
+  }
+
+  #loaded({ code, message, lastLine }: Extract<WorkerFrame, { kind: 'loaded' }>): boolean {
+    if (!this.#greeted || this.#state !== 'loading') return false;
+    this.#clear('startup');
+    if (code === 200) {
+      this.#state = 'ready';
+      this.#settleLoad?.resolve();
+      this.#settleLoad = undefined;
+      return true;
+    }
+    this.#state = 'failed';
+    this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message });
+    this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
+    return true;
+  }
+
+  #fault(fault: BatchFault): void {
+    const { workerName, maxResponseBytes } = this.spec;
+    if (fault === 'too-large') {
+      this.#batches.tooLarge();
+      this.#condemn(`${workerName} gave a response longer than max_response_size (${maxResponseBytes} bytes)`);
+    } else this.#condemn(`${workerName} broke the protocol between worker and server`);
+  }
+
+  #condemn(why: string): void {
+    if (this.#ownVerdict !== undefined || this.#state === 'gone' || this.#end !== undefined) return;
+    this.#ownVerdict = why;
+    this.#lastLines.add(`sconce: ${why}`);
+    this.surroundings.options.log.error(`${this.spec.workerName} is ended: ${why}`);
+    this.#destroy();
+  }
+
+  #destroy(): void {
+    if (this.#state === 'gone' || this.#state === 'condemned') return;
+    this.#state = 'condemned';
+    this.#batches.forget();
+    this.#clear('end');
+    if (this.#parent === undefined) return this.#finish(UNKNOWN_END);
+    this.#parent.kill(this.key);
+    this.#after('kill', KILL_AGAIN_AFTER_MS, () => {
+      if (this.#pid !== undefined && this.#end === undefined) killWithGroup(this.#pid);
+      this.#after('kill', GIVE_UP_AFTER_MS - KILL_AGAIN_AFTER_MS, () => this.#finish(this.#end ?? UNKNOWN_END));
+    });
+  }
+
+  #exited(end: ProcessEnd): void {
+    if (this.#state === 'gone') return;
+    this.#end = end;
+    this.#clear('end');
+    this.#clear('kill');
+    this.#after('output', this.#channelsSeen < 3 ? LATE_CHANNEL_WITHIN_MS : OUTPUT_WITHIN_MS, () => this.#finish(end));
+    this.#finishWhenQuiet();
+  }
+
+  #finishWhenQuiet(): void {
+    if (this.#end !== undefined && this.#channelsSeen === 3 && this.#open.size === 0) this.#finish(this.#end);
+  }
+
+  #finish(end: ProcessEnd): void {
+    if (this.#state === 'gone') return;
+    this.#state = 'gone';
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#expected?.cancel();
+    this.#batches.forget();
+    for (const socket of this.#open) socket.destroy();
+    const told = this.#ownVerdict === undefined ? end : { ...UNKNOWN_END, memoryPeakBytes: end.memoryPeakBytes };
+    this.#settleLoad?.reject(this.#loadFailure ?? this.#diedLoading(told));
+    this.#settleLoad = undefined;
+    // After those who wait for load() have heard that it failed.
+    setImmediate(() => {
+      this.events.exit({ expected: this.#asked, ...told, lastLines: this.#lastLines.all() });
+      this.#resolveGone();
+    });
+  }
+
+  #diedLoading({ code, signal }: ProcessEnd): SconceError {
+    if (this.#ownVerdict !== undefined) return LoadFailed({ status: 500, message: this.#ownVerdict });
+    if (this.#asked) return LoadFailed({ status: 500, message: 'The worker was stopped while it was loading.' });
+    const outOfMemory = signal === 'SIGKILL' || code === 137;
+    const how = signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
+    return LoadFailed({ status: outOfMemory ? 507 : 500, message: `The worker ended while it was loading (${how}).` });
+  }
+
+  /** One timer per purpose: a new one replaces the one before. */
+  #after(purpose: string, ms: number, act: () => void): void {
+    if (this.#state === 'gone') return;
+    clearTimeout(this.#timers.get(purpose));
+    this.#timers.set(purpose, setTimeout(act, ms));
+  }
+
+  #clear(purpose: string): void {
+    clearTimeout(this.#timers.get(purpose));
+    this.#timers.delete(purpose);
+  }
+}
