@@ -98,7 +98,8 @@ function readAnswer(value: unknown): ThreadAnswer | undefined {
   const { kind, status, reason, headers, body, what, message } = value;
   if (kind === 'invalid' && typeof what === 'string') return { kind, what };
   if (kind === 'failed' && typeof status === 'number' && typeof message === 'string') return { kind, status, message };
-  if (kind !== 'answer' || typeof status !== 'number' || typeof reason !== 'string' || !(body instanceof Uint8Array) || !Array.isArray(headers)) return undefined;
+  if (kind !== 'answer' || typeof status !== 'number' || typeof reason !== 'string' || !(body instanceof Uint8Array) || !Array.isArray(headers))
+    return undefined;
   return { kind, status, reason, headers: headers.filter(isHeader), body };
 }
 

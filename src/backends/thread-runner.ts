@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { BadInput, HandlerFailed, LoadFailed, PredictionMissing, ResponseTooLarge } from '../errors/backend.js';
-import type { SconceError } from '../errors/sconce-error.js';
+import { SconceError } from '../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../inference/batch.js';
 import type { Runner, RunnerEvents, RunnerSpec } from './backend.js';
 import { LineCutter, LineTail } from './line-tail.js';
@@ -13,8 +13,8 @@ export interface ThreadRunnerOptions {
   readonly events: RunnerEvents;
   /** The compiled module that the thread starts with; it calls `serveThread`. */
   readonly entry: URL;
-  /** Handed to the thread's `load`; must survive structured cloning. */
-  readonly data: unknown;
+  /** Gives what is handed to the thread's `load`; it must survive structured cloning. Called by `load`; may throw LoadFailed. */
+  readonly data: () => unknown;
   /** The thread's `process.env`, whole: the server's own is not inherited. */
   readonly environment: Readonly<Record<string, string>>;
   /** Limit of the thread's JavaScript heap in MiB; undefined leaves Node's. */
@@ -52,22 +52,19 @@ export class ThreadRunner implements Runner {
   constructor(private readonly options: ThreadRunnerOptions) {}
 
   load(): Promise<void> {
-    const { spec, entry, data, environment, maxHeapMb } = this.options;
+    const { spec } = this.options;
     this.#state = 'loading';
-    const resourceLimits: ResourceLimits = maxHeapMb === undefined ? {} : { maxOldGenerationSizeMb: maxHeapMb };
     const loaded = new Promise<void>((resolve, reject) => {
       this.#loading = { resolve, reject };
     });
-    const worker = new Worker(entry, {
-      name: spec.workerName,
-      workerData: { data, gate: this.#gate.memory },
-      env: { ...environment },
-      stdout: true,
-      stderr: true,
-      resourceLimits,
-    });
-    this.#worker = worker;
-    this.#listen(worker);
+    try {
+      this.#worker = this.#startThread(this.options.data());
+    } catch (error) {
+      const known = error instanceof SconceError ? error : LoadFailed({ status: 500, message: 'The worker thread could not be started.' }, error);
+      this.#loadFailed(known);
+      setImmediate(() => this.#gone(undefined));
+      return loaded;
+    }
     this.#loadTimer = setTimeout(() => {
       this.#loadFailed(LoadFailed({ status: 500, message: `The worker thread did not load its model within ${spec.startupTimeoutMs / 1000} s.` }));
       this.#end();
@@ -113,13 +110,18 @@ export class ThreadRunner implements Runner {
     return Promise.resolve(undefined);
   }
 
-  #listen(worker: Worker): void {
+  #startThread(data: unknown): Worker {
+    const { spec, entry, environment, maxHeapMb } = this.options;
+    const resourceLimits: ResourceLimits = maxHeapMb === undefined ? {} : { maxOldGenerationSizeMb: maxHeapMb };
+    const workerData = { data, gate: this.#gate.memory };
+    const worker = new Worker(entry, { name: spec.workerName, workerData, env: { ...environment }, stdout: true, stderr: true, resourceLimits });
     this.#cutLines(worker.stdout, 'stdout');
     this.#cutLines(worker.stderr, 'stderr');
     worker.on('message', (message: unknown) => this.#received(message));
     worker.on('messageerror', (error) => this.#crashed(error));
     worker.on('error', (error: unknown) => this.#crashed(error));
     worker.on('exit', (code) => void this.#exited(worker, code));
+    return worker;
   }
 
   #cutLines(stream: NodeJS.ReadableStream, name: 'stdout' | 'stderr'): void {
@@ -204,7 +206,9 @@ export class ThreadRunner implements Runner {
     const quiet = AbortSignal.timeout(LAST_WORDS_MS);
     await Promise.allSettled([finished(worker.stdout, { signal: quiet }), finished(worker.stderr, { signal: quiet })]);
     const lastLine = this.#tail.lines.findLast((line) => line.trim() !== '');
-    this.#loadFailed(LoadFailed({ status: 500, message: `The worker thread ended while it was loading (exit code ${code})${lastLine ? `: ${lastLine}` : ''}` }));
+    this.#loadFailed(
+      LoadFailed({ status: 500, message: `The worker thread ended while it was loading (exit code ${code})${lastLine ? `: ${lastLine}` : ''}` }),
+    );
     // The rejection is heard before the exit.
     setImmediate(() => this.#gone(this.#outOfMemory ? OUT_OF_MEMORY_CODE : code));
   }

@@ -1,6 +1,6 @@
+import type { RunItem } from './request-items.js';
 import { isJoinable, type ModelSignature } from './signature.js';
 import { joinRows, type NamedTensors, takeRows } from './tensors.js';
-import type { RunItem } from './request-items.js';
 
 /** How an item's run ended. */
 export type RunOutcome = { readonly ok: true; readonly outputs: NamedTensors } | { readonly ok: false; readonly error: unknown };

@@ -60,7 +60,10 @@ function numeric(into: (data: TensorData) => data is Float32Array | Float64Array
 const isFloats = (data: TensorData): data is Float32Array | Float64Array => data instanceof Float32Array || data instanceof Float64Array;
 
 /** Each value has to pass `convert`, which gives undefined for what the type cannot hold. */
-function converted<Value extends number | bigint | string>(store: (data: TensorData, at: number, value: Value) => void, convert: (value: unknown) => Value | undefined): Put {
+function converted<Value extends number | bigint | string>(
+  store: (data: TensorData, at: number, value: Value) => void,
+  convert: (value: unknown) => Value | undefined,
+): Put {
   return (data, values, offset) => {
     let at = offset;
     for (const value of values) {

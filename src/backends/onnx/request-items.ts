@@ -28,20 +28,16 @@ export function toItems(form: RequestForm, reading: InputReading): Promise<reado
 
 async function toItem(sources: ExampleSources, reading: InputReading, isInstance: boolean): Promise<RunItem> {
   const { signature } = reading;
-  const fitted = await Promise.all(signature.inputs.map((spec) => toTensor(spec, sources.get(spec.name), reading)));
-  const feeds = new Map(signature.inputs.map((spec, index) => [spec.name, tensorAt(fitted, index).tensor]));
-  const counted = signature.inputs.flatMap((spec, index) => (hasBatchAxis(spec) ? [tensorAt(fitted, index)] : []));
+  const inputs = await Promise.all(signature.inputs.map(async (spec) => ({ spec, ...(await toTensor(spec, sources.get(spec.name), reading)) })));
+  const counted = inputs.filter(({ spec }) => hasBatchAxis(spec));
   const rows = counted[0]?.tensor.dims[0] ?? 1;
   if (isJoinable(signature) && counted.some(({ tensor }) => tensor.dims[0] !== rows)) {
-    const each = signature.inputs.map((spec, index) => `"${spec.name}" has ${tensorAt(fitted, index).tensor.dims[0]}`).join(', ');
+    const each = counted.map(({ spec, tensor }) => `"${spec.name}" has ${tensor.dims[0]}`).join(', ');
     throw BadInput({ what: `The inputs differ in their number of rows: ${each}.` });
   }
   if (isInstance && counted.length > 0 && rows !== 1) throw BadInput({ what: 'Each of "instances" has to be one example; send more instances instead.' });
+  const feeds = new Map(inputs.map(({ spec, tensor }) => [spec.name, tensor]));
   return { feeds, rows, added: isInstance || (counted.length > 0 && counted.every(({ added }) => added)) };
-}
-
-function tensorAt(fitted: readonly FittedTensor[], index: number): FittedTensor {
-  return fitted[index] ?? { tensor: { type: 'float32', dims: [], data: new Float32Array(1) }, added: false };
 }
 
 async function toTensor(spec: TensorSpec, source: InputSource | undefined, { image }: InputReading): Promise<FittedTensor> {

@@ -1,4 +1,5 @@
 import { ELEMENT_FORMATS, type ElementType } from './element-type.js';
+import type { ServedTensor } from './served-signature.js';
 
 /** A tensor that a model takes or gives. A free axis is a string: its symbolic name, or '' where the model gives none. */
 export interface TensorSpec {
@@ -13,19 +14,7 @@ export interface ModelSignature {
   readonly outputs: readonly TensorSpec[];
 }
 
-/** One tensor in KServe's words; a free axis is -1. */
-export interface ServedTensor {
-  readonly name: string;
-  readonly datatype: string;
-  readonly shape: readonly number[];
-}
-
-/** What clients of a model see: its signature, changed where a pipeline takes images or gives labels. */
-export interface ServedSignature {
-  readonly inputs: readonly ServedTensor[];
-  readonly outputs: readonly ServedTensor[];
-}
-
+/** A tensor in KServe's words. */
 export function servedTensor({ name, type, dims }: TensorSpec): ServedTensor {
   return { name, datatype: ELEMENT_FORMATS[type].datatype, shape: dims.map((dim) => (typeof dim === 'number' ? dim : -1)) };
 }

@@ -17,7 +17,10 @@ export function fitShape({ dims: wanted }: TensorSpec, given: readonly number[])
   // A model may leave its rank open, which ONNX Runtime shows as no axes at all.
   if (axis === undefined) return { dims: given, added: false };
   const batched = typeof axis === 'string' || axis === 1;
-  if (!batched) return fixedOf(rest) !== undefined && isFlat(given, sizeOf([axis, ...(fixedOf(rest) ?? [])])) ? { dims: [axis, ...(fixedOf(rest) ?? [])], added: false } : undefined;
+  if (!batched)
+    return fixedOf(rest) !== undefined && isFlat(given, sizeOf([axis, ...(fixedOf(rest) ?? [])]))
+      ? { dims: [axis, ...(fixedOf(rest) ?? [])], added: false }
+      : undefined;
   if (matches(rest, given)) return { dims: [1, ...given], added: true };
   const example = fixedOf(rest);
   if (example === undefined) return undefined;

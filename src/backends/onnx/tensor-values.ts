@@ -39,7 +39,9 @@ export function tensorFromBytes(spec: TensorSpec, bytes: Uint8Array): FittedTens
   const count = bytes.byteLength / sizeBytes;
   const fitted = Number.isInteger(count) ? inferShape(spec, count) : undefined;
   if (fitted === undefined) {
-    throw BadInput({ what: `${expectation(spec)}, ${sizeBytes} byte(s) a value, got ${bytes.byteLength} bytes, which fit no such shape. JSON can say its shape.` });
+    throw BadInput({
+      what: `${expectation(spec)}, ${sizeBytes} byte(s) a value, got ${bytes.byteLength} bytes, which fit no such shape. JSON can say its shape.`,
+    });
   }
   const data = create(count);
   // The values' own memory is aligned; the body's need not be.
@@ -56,7 +58,8 @@ function fill(spec: TensorSpec, value: unknown, dims: readonly number[], fitted:
     if (failure !== undefined) throw BadInput({ what: `${expectation(spec)}, which takes ${format.takes}, got ${describeValue(failure.refused)}.` });
   };
   const level = (node: unknown, axis: number, offset: number): void => {
-    if (!Array.isArray(node) || node.length !== dims[axis]) throw BadInput({ what: `Input "${spec.name}": the nested array is uneven: rows of one axis differ in length.` });
+    if (!Array.isArray(node) || node.length !== dims[axis])
+      throw BadInput({ what: `Input "${spec.name}": the nested array is uneven: rows of one axis differ in length.` });
     if (axis === innermost) return put(node, offset);
     const step = sizeOf(dims.slice(axis + 1));
     for (const [index, child] of node.entries()) level(child, axis + 1, offset + index * step);

@@ -2,7 +2,7 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /** Longest line in bytes that is handed on whole. */
-export const MAX_LINE_BYTES = 64 * 1024;
+const MAX_LINE_BYTES = 64 * 1024;
 
 /**
  * Splits a worker's output into lines at LF, CR LF and CR (progress bars). A line longer than `maxLineBytes` comes in pieces of at most that size,

@@ -1,0 +1,63 @@
+import type { ServableModel } from '../../inference/servable-model.js';
+import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
+import { threadEntry } from '../thread-entry.js';
+import { ThreadRunner } from '../thread-runner.js';
+import type { OnnxModelData } from './onnx-model.js';
+import { readPipelineConfig } from './pipeline/pipeline-config.js';
+import { readServedSignature, type ServedSignature } from './served-signature.js';
+
+export interface OnnxBackendOptions {
+  /** Pictures of more pixels are refused before they are decoded. */
+  readonly maxImagePixels: number;
+}
+
+export const DEFAULT_MAX_IMAGE_PIXELS = 64_000_000;
+
+/** Runs ONNX models in-process: a worker thread with a session of its own per replica. */
+export class OnnxBackend implements Backend {
+  readonly name = 'onnx';
+  readonly #signatures = new WeakMap<ServableModel, ServedSignature>();
+
+  constructor(private readonly options: OnnxBackendOptions) {}
+
+  prepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  createRunner(spec: RunnerSpec, events: RunnerEvents): Runner {
+    return new ThreadRunner({
+      spec,
+      events,
+      entry: threadEntry(import.meta.url, 'session-thread'),
+      data: () => this.#dataFor(spec),
+      environment: {},
+      maxHeapMb: undefined,
+      loaded: (facts) => {
+        const signature = readServedSignature(facts);
+        if (signature !== undefined) this.#signatures.set(spec.model, signature);
+      },
+    });
+  }
+
+  /** What clients of a model send and get, in KServe's words; undefined until a replica of it has loaded. */
+  signatureOf(model: ServableModel): ServedSignature | undefined {
+    return this.#signatures.get(model);
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #dataFor({ model, device }: RunnerSpec): OnnxModelData {
+    return {
+      modelName: model.name,
+      modelVersion: model.version,
+      directory: model.directory,
+      file: model.serializedFile,
+      intraOpThreads: model.config.sconce.intraOpThreads,
+      onGpu: device.kind === 'gpu',
+      maxImagePixels: this.options.maxImagePixels,
+      pipeline: readPipelineConfig(model.config.raw.pipeline),
+    };
+  }
+}

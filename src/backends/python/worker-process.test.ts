@@ -1,0 +1,117 @@
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { aBatch, alive, HANDLER, run, Story, until, Workshop } from '../../../test/fixtures/python-workers.js';
+
+let shop: Workshop;
+
+beforeAll(async () => {
+  shop = await Workshop.open();
+});
+
+afterAll(() => shop.close());
+
+describe('a worker', () => {
+  it('killed in the middle of a batch is reported once, and nothing more is said of the batch', async () => {
+    const { runner, exited, exits } = await shop.loaded(shop.aModel(HANDLER));
+    const story = new Story();
+
+    runner.run(aBatch({ do: 'wait', file: '/nowhere' }), story);
+    process.kill(runner.pid ?? 0, 'SIGKILL');
+    const exit = await exited;
+
+    expect(exit).toMatchObject({ expected: false, code: undefined, signal: 'SIGKILL' });
+    expect(exit.memoryPeakBytes).toBeGreaterThan(1_000_000);
+    expect([story.parts, story.failures, story.ended, exits()]).toEqual([[], [], false, 1]);
+  });
+
+  it.each([
+    ['os._exit', { do: 'exit', code: 7 }, { code: 7, signal: undefined }],
+    ['sys.exit', { do: 'sys-exit' }, { code: 0, signal: undefined }],
+    ['SIGTERM', { do: 'kill', signal: 'SIGTERM' }, { code: undefined, signal: 'SIGTERM' }],
+    ['a segmentation fault', { do: 'kill', signal: 'SIGSEGV' }, { code: undefined, signal: 'SIGSEGV' }],
+  ])('ended by %s is reported as such, with its last words', async (_, wish, end) => {
+    const { runner, exited } = await shop.loaded(shop.aModel(HANDLER));
+
+    runner.run(aBatch(wish), new Story());
+    const exit = await exited;
+
+    expect(exit).toMatchObject({ expected: false, ...end });
+    if (wish.do === 'exit') expect(exit.lastLines.at(-1)).toBe('going');
+    if (end.signal === 'SIGSEGV') expect(exit.lastLines.join('\n')).toContain('my_handler.py');
+  });
+
+  it('that is stopped finishes the batches it holds, runs its clean-up and leaves with 0', async () => {
+    const { runner, exited, lines } = await shop.loaded(shop.aModel(`import atexit\natexit.register(print, "cleaned up")\n${HANDLER}`));
+    const file = shop.signalFile();
+    const [first, second] = [new Story(), new Story()];
+    runner.run(aBatch({ do: 'wait', file }), first);
+    runner.run(aBatch({ do: 'nothing' }), second);
+
+    const stopped = runner.stop(8_000);
+    writeFileSync(file, '');
+    await stopped;
+
+    expect([first.parts[0]?.text, second.parts[0]?.text]).toEqual(['done', 'done']);
+    expect(await exited).toMatchObject({ expected: true, code: 0 });
+    expect(lines.at(-1)?.line).toBe('cleaned up');
+  });
+
+  it('that is stopped but never finishes is killed after the grace', async () => {
+    const { runner, exited } = await shop.loaded(shop.aModel(HANDLER));
+    runner.run(aBatch({ do: 'wait', file: '/nowhere' }), new Story());
+
+    await runner.stop(50);
+
+    expect(await exited).toMatchObject({ expected: true, signal: 'SIGKILL' });
+  });
+
+  it('takes the processes that it started along', async () => {
+    const { runner, exited } = await shop.loaded(shop.aModel(HANDLER));
+    const { parts } = await run(runner, { do: 'children' });
+    const [child = 0, escaped = 0] = (parts[0]?.text ?? '').split(' ').map(Number);
+    expect([alive(child), alive(escaped)]).toEqual([true, true]);
+
+    runner.kill();
+    await exited;
+
+    await until(() => !alive(child));
+    process.kill(escaped, 'SIGKILL');
+  });
+
+  it('that prints megabytes answers, and every line comes', async () => {
+    const { runner, lines } = await shop.loaded(shop.aModel(HANDLER));
+
+    const story = await run(runner, { do: 'shout', lines: 5_000 });
+    await runner.stop(8_000);
+
+    expect(story.parts.map(({ text }) => text)).toEqual(['done']);
+    expect(lines.filter(({ line }) => line === 'x'.repeat(999))).toHaveLength(5_000);
+    expect(lines.some(({ line }) => line.startsWith('no newline'))).toBe(true);
+  });
+
+  it.each([
+    ['bytes that are no frame', '00000000ff'],
+    ['an unknown frame', '0100000099'],
+    ['a greeting out of turn', `1700000081${Buffer.from('{"pid":1,"python":"3"}').toString('hex')}`],
+    ['parts of a batch that it was not given', '0c00000083ffffffff01000000000000'],
+    ['a frame longer than any may be', 'ffffffff84'],
+  ])('that sends %s is ended', async (_, hex) => {
+    const { runner, exited } = await shop.loaded(shop.aModel(HANDLER));
+    const story = new Story();
+
+    runner.run(aBatch({ do: 'nonsense', hex }), story);
+    const exit = await exited;
+
+    expect(exit).toMatchObject({ expected: false, signal: undefined });
+    expect(exit.lastLines.at(-1)).toContain('broke the protocol');
+    expect([story.parts, story.failures]).toEqual([[], []]);
+  });
+
+  it('tells its resident memory while it lives', async () => {
+    const { runner } = await shop.loaded(shop.aModel(HANDLER));
+
+    expect(await runner.memoryBytes()).toBeGreaterThan(1_000_000);
+    await runner.stop(0);
+    expect(await runner.memoryBytes()).toBeUndefined();
+  });
+});

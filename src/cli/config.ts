@@ -1,0 +1,21 @@
+import { explainSettings } from '../config/explain.js';
+import { resolveSettings } from '../config/resolve.js';
+import type { FlagSettings } from './server-flags.js';
+import { printTable } from './table.js';
+
+/** `sconce config`: each setting, its value and where it comes from; warnings on standard error. Throws ConfigInvalid. */
+export function printConfig(flags: FlagSettings, configFile: string | undefined, { json, changed }: { json: boolean; changed: boolean }): void {
+  const { settings, warnings } = resolveSettings({ flags, env: process.env, cwd: process.cwd(), configFile });
+  const shown = explainSettings(settings).filter((setting) => !changed || (setting.source !== 'default' && setting.source !== 'unset'));
+  for (const warning of warnings) process.stderr.write(`${warning}\n`);
+  if (json) process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+  else
+    printTable(
+      ['key', 'value', 'from'],
+      shown.map(({ key, value, source, where, ignored }) => [
+        key,
+        value ?? '',
+        `${source === 'default' || source === 'unset' ? source : where}${ignored === undefined ? '' : ` (ignored: ${ignored})`}`,
+      ]),
+    );
+}

@@ -1,0 +1,21 @@
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { type ServerAddresses, send } from './server-client.js';
+
+const TYPES: readonly (readonly [RegExp, string])[] = [
+  [/\.json$/i, 'application/json'],
+  [/\.png$/i, 'image/png'],
+  [/\.jpe?g$/i, 'image/jpeg'],
+  [/\.txt$/i, 'text/plain'],
+];
+
+/** `sconce predict`: prints the body of the answer; exit code 1 for any status but 2xx. */
+export async function predict(model: string, flags: ServerAddresses & { readonly file?: string; readonly type?: string }): Promise<number> {
+  const body = flags.file === undefined ? Buffer.from(await text(process.stdin)) : await readFile(flags.file);
+  const type = flags.type ?? TYPES.find(([ending]) => ending.test(flags.file ?? ''))?.[1] ?? 'application/octet-stream';
+  const path = model.split('/').map(encodeURIComponent).join('/');
+  const response = await send(flags, 'inference', 'POST', `/predictions/${path}`, { body, type });
+  process.stdout.write(Buffer.from(await response.arrayBuffer()));
+  if (process.stdout.isTTY) process.stdout.write('\n');
+  return response.ok ? 0 : 1;
+}

@@ -1,0 +1,35 @@
+import { resolveSettings } from '../config/resolve.js';
+import { SconceError } from '../errors/sconce-error.js';
+import { startServer } from '../main.js';
+import type { FlagSettings } from './server-flags.js';
+
+/** Runs a server in this process until a signal ends it, and gives the exit code: 0 after a clean stop, 1 when it could not start. */
+export async function runServer(flags: FlagSettings, configFile: string | undefined): Promise<number> {
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
+  try {
+    const { settings, warnings } = resolveSettings({ flags, env: process.env, cwd: process.cwd(), configFile });
+    const stopping = nextSignal();
+    const server = await startServer(settings, { warnings, cwd: process.cwd(), env: process.env, print });
+    await stopping;
+    await server.stop();
+    return 0;
+  } catch (error) {
+    if (!(error instanceof SconceError)) throw error;
+    print(error.message);
+    return 1;
+  }
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+function nextSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const heard = (signal: NodeJS.Signals) => {
+      if (asked) process.exit(signal === 'SIGINT' ? 130 : 143);
+      asked = true;
+      resolve();
+    };
+    process.on('SIGTERM', heard);
+    process.on('SIGINT', heard);
+  });
+}

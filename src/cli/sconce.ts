@@ -1,0 +1,121 @@
+import { Command, CommanderError } from 'commander';
+import { SconceError } from '../errors/sconce-error.js';
+import { TORCHSERVE_VERSION } from '../version.js';
+import { addServeFlags, flagSettings, type ServeFlags } from './server-flags.js';
+
+/** Where to reach a running server, for the commands that ask one. */
+interface ClientFlags {
+  readonly management: string;
+  readonly inference: string;
+  readonly keyFile: string;
+  readonly json?: boolean;
+}
+
+/** The `sconce` command. Gives the exit code: 0 fine, 1 it failed, 2 it was called wrongly. Errors are one line on standard error. */
+export async function main(args: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = new Command('sconce')
+    .description("Serves PyTorch and ONNX models over TorchServe's APIs.")
+    .version(`sconce ${await ownVersion()} (TorchServe API ${TORCHSERVE_VERSION})`, '-v, --version')
+    .showHelpAfterError('(run `sconce --help` for the commands)')
+    .exitOverride();
+
+  addServeFlags(program.command('serve').description('run a server in the foreground'))
+    .option('--ncs, --no-config-snapshots', 'accepted; snapshots are neither read nor written yet')
+    .option('--foreground', 'accepted: it always runs in the foreground')
+    .action(async (flags: ServeFlags & { config?: string }) => {
+      const { runServer } = await import('./run-server.js');
+      code = await runServer(flagSettings(flags), flags.config);
+    });
+
+  program
+    .command('stop')
+    .description('stop the server that bin/torchserve started')
+    .option('--foreground', 'wait until it has ended, at most 60 s')
+    .action(async (flags: { foreground?: boolean }) => {
+      const { stopServer } = await import('./stop.js');
+      code = await stopServer({ foreground: flags.foreground === true });
+    });
+
+  addServeFlags(program.command('config').description('print each setting, its value and where it comes from'))
+    .option('--json', 'as JSON')
+    .option('--changed', 'only what differs from the defaults')
+    .action(async (flags: ServeFlags & { config?: string; json?: boolean; changed?: boolean }) => {
+      const { printConfig } = await import('./config.js');
+      printConfig(flagSettings(flags), flags.config, { json: flags.json === true, changed: flags.changed === true });
+    });
+
+  const client = (command: Command): Command =>
+    command
+      .option('--management <url>', 'management address', 'http://127.0.0.1:8081')
+      .option('--inference <url>', 'inference address', 'http://127.0.0.1:8080')
+      .option('--key-file <file>', 'key_file.json of the server', 'key_file.json')
+      .option('--json', 'as JSON');
+
+  client(program.command('status').description('tell whether a server runs, how it is and what it serves')).action(async (flags: ClientFlags) => {
+    const { printStatus } = await import('./status.js');
+    code = await printStatus(flags);
+  });
+
+  client(program.command('crashes').description('show how workers ended').argument('[model]')).action(async (model: string | undefined, flags: ClientFlags) => {
+    const { printCrashes } = await import('./crashes.js');
+    await printCrashes(model, flags);
+  });
+
+  client(program.command('predict').description('send a file to a model and print its answer').argument('<model>', '`name` or `name/version`'))
+    .option('-f, --file <file>', 'input; standard input unless given')
+    .option('-t, --type <type>', 'content type')
+    .action(async (model: string, flags: ClientFlags & { file?: string; type?: string }) => {
+      const { predict } = await import('./predict.js');
+      code = await predict(model, flags);
+    });
+
+  const models = program.command('models').description('list, describe, register, scale and unregister models of a running server');
+  client(models.command('list').description('the models, their default versions and where they came from')).action(async (flags: ClientFlags) => {
+    await (await import('./models.js')).listModels(flags);
+  });
+  client(models.command('describe').description('one model, or one version of it').argument('<model>').argument('[version]')).action(
+    async (model: string, version: string | undefined, flags: ClientFlags) => {
+      await (await import('./models.js')).describeModel(model, version, flags);
+    },
+  );
+  client(models.command('register').description('register an archive of the store, or a URL').argument('<url>'))
+    .option('--name <name>', 'name to serve it under')
+    .option('--workers <count>', 'workers to start', '1')
+    .action(async (url: string, flags: ClientFlags & { name?: string; workers: string }) => {
+      await (await import('./models.js')).registerModel(url, flags);
+    });
+  client(models.command('scale').description('set the number of workers').argument('<model>').argument('<min>').argument('[max]'))
+    .option('--model-version <version>', 'version, unless the default one')
+    .action(async (model: string, min: string, max: string | undefined, flags: ClientFlags & { modelVersion?: string }) => {
+      await (await import('./models.js')).scaleModel(model, min, max, flags);
+    });
+  client(models.command('unregister').description('stop serving a model').argument('<model>').argument('[version]')).action(
+    async (model: string, version: string | undefined, flags: ClientFlags) => {
+      await (await import('./models.js')).unregisterModel(model, version, flags);
+    },
+  );
+  client(models.command('set-default').description('make a version the default').argument('<model>').argument('<version>')).action(
+    async (model: string, version: string, flags: ClientFlags) => {
+      await (await import('./models.js')).setDefaultVersion(model, version, flags);
+    },
+  );
+
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof SconceError) {
+      process.stderr.write(`${error.message}\n`);
+      return 1;
+    }
+    throw error;
+  }
+}
+
+async function ownVersion(): Promise<string> {
+  const { readFile } = await import('node:fs/promises');
+  const json: unknown = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof json === 'object' && json !== null && 'version' in json ? String(json.version) : '';
+}

@@ -1,0 +1,335 @@
+// The composition root: the only file that knows every room. Builds the parts, wires them, and runs their life cycle.
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, homedir, hostname, tmpdir, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InferenceGate } from './admission/inference-gate.js';
+import { ManagementGate } from './admission/management-gate.js';
+import { TokenGate } from './admission/token-gate.js';
+import type { Connector } from './api/http-exchange.js';
+import type { ApiName, Route } from './api/route.js';
+import { createRouter } from './api/router.js';
+import { descriptionRoutes } from './api/torchserve-rest/description-routes.js';
+import { inferenceRoutes } from './api/torchserve-rest/inference-routes.js';
+import { managementRoutes } from './api/torchserve-rest/management-routes.js';
+import { metricsRoutes } from './api/torchserve-rest/metrics-routes.js';
+import { modelInferenceDocument } from './api/torchserve-rest/openapi/model-documents.js';
+import type { Backend } from './backends/backend.js';
+import { CrashLog } from './backends/crash-log.js';
+import { DeviceAllocator } from './backends/device-allocator.js';
+import { PythonBackend } from './backends/python/python-backend.js';
+import { WorkerIds } from './backends/worker-ids.js';
+import { type Address, sameAddress } from './config/address.js';
+import type { Settings, WantedModel } from './config/settings.js';
+import { startReport } from './config/start-report.js';
+import type { ServableModel } from './inference/servable-model.js';
+import { Lifecycle } from './lifecycle.js';
+import type { BindAddress } from './listener/bind-address.js';
+import { DEFAULT_HTTP_LIMITS } from './listener/http-limits.js';
+import { HttpListener } from './listener/http-listener.js';
+import { loadTlsMaterial } from './listener/tls.js';
+import { AllowedUrls } from './models/allowed-urls.js';
+import { ArchiveCache } from './models/archive-cache.js';
+import { configuredModels } from './models/configured-models.js';
+import { Intake } from './models/intake.js';
+import { storeEntries } from './models/location.js';
+import type { UnpackOutcome, UnpackTask } from './models/unpack/unpack-thread.js';
+import { LogFiles } from './observability/log-files.js';
+import { Metrics } from './observability/metrics.js';
+import { DEFAULT_METRICS, type MetricsConfig, parseMetricsYaml } from './observability/metrics-yaml.js';
+import type { Log } from './observability/observer.js';
+import { serverLog } from './observability/server-log.js';
+import { ServingObserver } from './observability/serving-observer.js';
+import { SystemMetrics } from './observability/system-metrics.js';
+import { countGpus } from './platform/gpus.js';
+import { createTempFolder } from './platform/temp-folder.js';
+import { Registry } from './registry/registry.js';
+import { TaskPool, threadEntry } from './threads/task-pool.js';
+import { TORCHSERVE_VERSION } from './version.js';
+
+const HOME = fileURLToPath(new URL('..', import.meta.url));
+/** Workers that are told to stop while nothing runs on them end at once; this is for those that hang. */
+const WORKER_GRACE_MS = 2000;
+/** For answers that are ready when the drain time ends to reach their clients. */
+const LAST_WORDS_MS = 500;
+const DEBUG_TIMEOUT_S = 2_147_483_647;
+
+/** What the server is started with beside its settings. */
+export interface ServerOptions {
+  readonly warnings: readonly string[];
+  /** Folder of the key file, the logs and relative paths. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Prints a line on standard output. */
+  readonly print: (line: string) => void;
+}
+
+/** A running server. */
+export interface RunningServer {
+  /** Answers what was accepted, within the drain time, then stops everything. Never rejects. */
+  stop(): Promise<void>;
+}
+
+/** Builds and starts a server. Resolves when all listeners are open. Rejects with ConfigInvalid or BindFailed, with nothing left running. */
+export async function startServer(settings: Settings, options: ServerOptions): Promise<RunningServer> {
+  const { cwd, env, print } = options;
+  const logFolder = resolve(cwd, env.LOG_LOCATION ?? 'logs');
+  const metricsFolder = resolve(cwd, env.METRICS_LOCATION ?? 'logs');
+  const files = new LogFiles({ logFolder, metricsFolder, json: settings.logJson, console: { write: (text) => void process.stdout.write(text) } });
+  const log = serverLog(files, 'sconce');
+  for (const warning of options.warnings) log.warn(warning);
+
+  const life = new Lifecycle(log);
+  const runFolder = await createTempFolder('sconce-', env.TEMP ?? tmpdir());
+  life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
+  const pool = new TaskPool<UnpackTask, UnpackOutcome>(threadEntry('./models/unpack/unpack-thread.js', import.meta.url), 2);
+  life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
+
+  const metrics = new Metrics({
+    mode: settings.metricsMode,
+    config: metricsConfig(settings, log),
+    autoDetect: settings.modelMetricsAutoDetect,
+    hostname: hostname(),
+    files,
+    log: log.named('sconce.metrics'),
+  });
+  const observer = new ServingObserver(metrics, files);
+  const gpus = Math.min(settings.numberOfGpu ?? Number.POSITIVE_INFINITY, countGpus(env));
+  const interpreter = settings.python ?? 'python3';
+  const environment = workerEnvironment(settings, env);
+  const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, log });
+  for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
+
+  const intake = new Intake({
+    store: settings.modelStore === undefined ? undefined : resolve(cwd, settings.modelStore),
+    allowedUrls: new AllowedUrls(settings.allowedUrls),
+    cache: new ArchiveCache(
+      join(cacheFolder(settings, env), 'archives'),
+      pool,
+      { maxArchiveBytes: settings.maxArchiveBytes, maxUnpackedBytes: settings.maxUnpackedBytes, maxEntries: settings.maxArchiveEntries },
+      log.named('sconce.models'),
+    ),
+    workDirectory: runFolder.path,
+    defaultHandler: settings.defaultServiceHandler,
+    envelope: settings.serviceEnvelope,
+    maxArchiveBytes: settings.maxArchiveBytes,
+    installDependencies: settings.installPyDepPerModel,
+    interpreter,
+    environment,
+    installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
+    log: log.named('sconce.models'),
+  });
+  const cpus = availableParallelism();
+  const defaultWorkers = settings.debug ? 1 : settings.defaultWorkersPerModel || gpus || cpus;
+  const crashes = new CrashLog();
+  const registry = new Registry({
+    intake,
+    serving: {
+      backends,
+      workerIds: new WorkerIds(settings.initialWorkerPort),
+      devices: new DeviceAllocator(gpus),
+      crashes,
+      observer,
+      log: log.named('sconce.workers'),
+      maxResponseBytes: settings.maxResponseBytes,
+      unregisterTimeoutMs: settings.unregisterModelTimeoutS * 1000,
+    },
+    defaults: {
+      responseTimeoutS: settings.debug ? DEBUG_TIMEOUT_S : settings.defaultResponseTimeoutS,
+      startupTimeoutS: settings.debug ? DEBUG_TIMEOUT_S : settings.defaultStartupTimeoutS,
+      queueSize: settings.jobQueueSize,
+      startupWorkers: defaultWorkers,
+      registerWorkers: settings.defaultWorkersPerModel,
+    },
+    configured: configuredModels(settings.models),
+    log: log.named('sconce.registry'),
+  });
+
+  const tokens = new TokenGate({
+    disabled: settings.disableTokenAuthorization,
+    expirationMinutes: settings.tokenExpirationMin,
+    keyFile: join(cwd, 'key_file.json'),
+  });
+  const inferenceGate = new InferenceGate(registry);
+  let isDraining = false;
+  const version = settings.version ?? TORCHSERVE_VERSION;
+  const routes: readonly Route[] = [
+    ...inferenceRoutes({
+      gate: inferenceGate,
+      observer,
+      log: log.named('sconce.api'),
+      describeModelApi: modelInferenceDocument,
+      openInferenceVersion: settings.openInferenceProtocol ? version : undefined,
+      isDraining: () => isDraining,
+    }),
+    ...managementRoutes({
+      gate: new ManagementGate(registry, { enableModelApi: settings.enableModelApi }),
+      inference: inferenceGate,
+      tokens,
+      refreshMemory: () => registry.refreshMemory(),
+      version,
+    }),
+    ...metricsRoutes((only) => metrics.render(only)),
+  ];
+  const listeners: HttpListener[] = [];
+  for (const door of doorsOf(settings)) {
+    const { address, serves, connector } = door;
+    const handler = createRouter([...routes, ...descriptionRoutes(serves, version)], {
+      serves,
+      authorize: (scope, request) => tokens.authorize(scope, request.header('authorization')),
+      log: log.named('sconce.api'),
+    });
+    const listener = new HttpListener({
+      address: bindAddress(address),
+      connector,
+      handler,
+      limits: httpLimits(settings),
+      tls: address.scheme === 'https' ? await loadTlsMaterial(settings) : undefined,
+      cors: corsHeaders(settings),
+      observer,
+      log: log.named('sconce.listener'),
+    });
+    listeners.push(listener);
+  }
+
+  const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP ?? tmpdir(), gpus, cpus, python: interpreter };
+  log.info(startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
+  try {
+    tokens.start();
+    await registry.loadAtStartup(startupModels(settings, cwd));
+    for (const listener of listeners) life.add(listener);
+    if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000));
+    await life.start();
+  } catch (error) {
+    await registry.stop(AbortSignal.abort(), 0);
+    await life.stop();
+    await files.close();
+    throw error;
+  }
+  files.flush();
+  print('Model server started.');
+  greet(settings, tokens, listeners[0]?.port, print);
+
+  const stop = async (): Promise<void> => {
+    isDraining = true;
+    log.info('Stopping: accepted requests are answered, new ones refused.');
+    const deadline = AbortSignal.timeout(Math.max(1, settings.drainTimeoutS * 1000));
+    const lastWords = AbortSignal.timeout(settings.drainTimeoutS * 1000 + LAST_WORDS_MS);
+    await Promise.all([registry.stop(deadline, WORKER_GRACE_MS), ...listeners.map((listener) => listener.drain(lastWords))]);
+    await life.stop();
+    log.info('Torchserve stopped.');
+    await files.close();
+  };
+  return { stop };
+}
+
+/** Listeners and what they serve. Inference and management on one address are one listener; it shows the metrics page too, which also keeps its own. */
+function doorsOf({
+  inferenceAddress,
+  managementAddress,
+  metricsAddress,
+  enableMetricsApi,
+}: Settings): { address: Address; serves: ApiName[]; connector: Connector }[] {
+  const metrics: ApiName[] = enableMetricsApi ? ['metrics'] : [];
+  const metricsDoor = enableMetricsApi ? [{ address: metricsAddress, serves: metrics, connector: 'metrics' as const }] : [];
+  if (sameAddress(inferenceAddress, managementAddress))
+    return [{ address: inferenceAddress, serves: ['inference', 'management', ...metrics], connector: 'all' }, ...metricsDoor];
+  return [
+    { address: inferenceAddress, serves: ['inference'], connector: 'inference' },
+    { address: managementAddress, serves: ['management'], connector: 'management' },
+    ...metricsDoor,
+  ];
+}
+
+function bindAddress(address: Address): BindAddress {
+  if (address.kind === 'unix') return { kind: 'unix', path: address.path };
+  return { kind: 'tcp', host: address.host, port: address.port, secure: address.scheme === 'https' };
+}
+
+function httpLimits(settings: Settings): typeof DEFAULT_HTTP_LIMITS {
+  return {
+    ...DEFAULT_HTTP_LIMITS,
+    maxRequestBytes: settings.maxRequestBytes,
+    headersTimeoutMs: settings.headerTimeoutS * 1000,
+    requestTimeoutMs: settings.bodyTimeoutS * 1000,
+    keepAliveTimeoutMs: settings.idleTimeoutS * 1000,
+    maxConnections: settings.maxConnections,
+  };
+}
+
+function corsHeaders({ corsAllowedOrigin, corsAllowedMethods, corsAllowedHeaders }: Settings): [string, string][] {
+  const headers: [string, string | undefined][] = [
+    ['access-control-allow-origin', corsAllowedOrigin],
+    ['access-control-allow-methods', corsAllowedMethods],
+    ['access-control-allow-headers', corsAllowedHeaders],
+  ];
+  return headers.flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []));
+}
+
+interface Surroundings {
+  readonly runDirectory: string;
+  readonly interpreter: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly log: Log;
+}
+
+/** The kinds of backend: a new one is a line here. */
+function createBackends(
+  settings: Settings,
+  { runDirectory, interpreter, environment, cwd, log }: Surroundings,
+): ReadonlyMap<ServableModel['backend'], Backend> {
+  const python = new PythonBackend({
+    interpreter,
+    pythonHome: join(HOME, 'python'),
+    runDirectory,
+    environment,
+    inheritedPythonPath: environment.PYTHONPATH ?? '',
+    decodeInputRequest: settings.decodeInputRequest,
+    limitMaxImagePixels: settings.limitMaxImagePixels,
+    ipexEnable: settings.ipexEnable,
+    ipexGpuEnable: settings.ipexGpuEnable,
+    sequenceHeaders: { id: settings.headerKeySequenceId, start: settings.headerKeySequenceStart, end: settings.headerKeySequenceEnd },
+    metricsConfigPath: settings.metricsConfig === undefined ? undefined : resolve(cwd, settings.metricsConfig),
+    warmImports: settings.warmPython,
+    threadsPerWorker: undefined,
+    log: log.named('sconce.python'),
+  });
+  return new Map<ServableModel['backend'], Backend>([['python', python]]);
+}
+
+/** The server's environment without what `blacklist_env_vars` names. */
+function workerEnvironment({ blacklistEnvVars }: Settings, env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined || blacklistEnvVars.test(name) ? [] : [[name, value]])));
+}
+
+function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {
+  return resolve(cacheDir ?? join(env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), '.cache'), 'sconce'));
+}
+
+function metricsConfig({ metricsConfig: file }: Settings, log: Log): MetricsConfig {
+  if (file === undefined) return DEFAULT_METRICS;
+  try {
+    return parseMetricsYaml(readFileSync(file, 'utf8'));
+  } catch (error) {
+    log.error('Failed to load metrics configuration; the server runs without metrics', error);
+    return { server: [], model: [] };
+  }
+}
+
+function startupModels({ loadModels, modelStore }: Settings, cwd: string): readonly WantedModel[] {
+  if (loadModels !== 'all') return loadModels;
+  const store = modelStore === undefined ? undefined : resolve(cwd, modelStore);
+  if (store === undefined || !existsSync(store)) return [];
+  return storeEntries(store).map((url) => ({ name: undefined, url }));
+}
+
+/** Where the keys are, and a line to paste for the first 200. */
+function greet({ inferenceAddress }: Settings, tokens: TokenGate, port: number | undefined, print: (line: string) => void): void {
+  const header = tokens.disabled ? '' : ` -H 'Authorization: Bearer ${tokens.inferenceKey}'`;
+  if (!tokens.disabled) print(`Tokens are on; the keys are in ${tokens.keyFile}. Try:`);
+  if (inferenceAddress.kind === 'unix') return print(`curl --unix-socket ${inferenceAddress.path}${header} http://localhost/ping`);
+  const host = ['0.0.0.0', '::'].includes(inferenceAddress.host) ? '127.0.0.1' : inferenceAddress.host;
+  const insecure = inferenceAddress.scheme === 'https' ? ' --insecure' : '';
+  print(`curl${insecure}${header} ${inferenceAddress.scheme}://${host.includes(':') ? `[${host}]` : host}:${port ?? inferenceAddress.port}/ping`);
+}
