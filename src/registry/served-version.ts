@@ -23,7 +23,9 @@ export interface ServingParts {
   readonly unregisterTimeoutMs: number;
 }
 
-/** Debug mode of describe and friends never shows more than this. */
+/** A worker that is being replaced takes a second of back-off and its load: a short response time-out must not refuse requests meanwhile. */
+const MIN_LOADING_PATIENCE_MS = 10_000;
+/** Timers count no further: debug mode's time-outs are longer. */
 const DAY_MS = 86_400_000;
 
 /** One version of a model that answers: its dispatcher, its replicas and its limits. */
@@ -47,6 +49,7 @@ export class ServedVersion {
         maxBatchDelayMs: limits.maxBatchDelayMs,
         queueSize: limits.queueSize,
         responseTimeoutMs,
+        loadingPatienceMs: Math.max(responseTimeoutMs, MIN_LOADING_PATIENCE_MS),
         clientTimeoutMs: limits.clientTimeoutMs,
         retryOnWorkerDeath: model.config.sconce.retryOnWorkerDeath,
         useJobTicket: model.config.useJobTicket ?? false,

@@ -95,6 +95,7 @@ const LIMITS: DispatchLimits = {
   maxBatchDelayMs: 100,
   queueSize: 3,
   responseTimeoutMs: 1000,
+  loadingPatienceMs: 3000,
   clientTimeoutMs: 0,
   retryOnWorkerDeath: true,
   useJobTicket: false,
@@ -176,11 +177,11 @@ describe('a dispatcher', () => {
     expect(answer.outcome).toBe('WORKERS_EXHAUSTED');
   });
 
-  it('keeps a request waiting for a loading worker no longer than the response time-out', () => {
+  it('keeps a request waiting for a loading worker no longer than its patience', () => {
     const dispatcher = aDispatcher();
     const { answer } = offer(dispatcher);
 
-    vi.advanceTimersByTime(999);
+    vi.advanceTimersByTime(2999);
     expect(answer.outcome).toBeUndefined();
     vi.advanceTimersByTime(2);
 

@@ -15,8 +15,10 @@ export interface DispatchLimits {
   readonly batchSize: number;
   readonly maxBatchDelayMs: number;
   readonly queueSize: number;
-  /** Longest time without a word from the worker on the batch it runs; also the longest wait for a first worker. */
+  /** Longest time without a word from the worker on the batch it runs. */
   readonly responseTimeoutMs: number;
+  /** Longest wait of a request while no worker is ready. */
+  readonly loadingPatienceMs: number;
   /** Longest time from the request's arrival to its answer; 0: none. */
   readonly clientTimeoutMs: number;
   readonly retryOnWorkerDeath: boolean;
@@ -183,17 +185,17 @@ export class Dispatcher {
     this.#watchForLane();
   }
 
-  /** While no lane is there, the oldest request waits at most the response time-out for one. */
+  /** While no lane is there, the oldest request waits at most `loadingPatienceMs` for one. */
   #watchForLane(): void {
     if (this.#usableLanes() > 0 || this.#noLaneTimer !== undefined) return;
     const oldest = this.#queue.first();
     if (oldest === undefined) return;
-    const leftMs = oldest.enqueuedAtMs + this.limits.responseTimeoutMs - this.now();
+    const leftMs = oldest.enqueuedAtMs + this.limits.loadingPatienceMs - this.now();
     this.#noLaneTimer = setTimeout(
       () => {
         this.#noLaneTimer = undefined;
         if (this.#usableLanes() > 0) return;
-        const expiredBefore = this.now() - this.limits.responseTimeoutMs;
+        const expiredBefore = this.now() - this.limits.loadingPatienceMs;
         for (const pending of this.#queue) {
           if (pending.enqueuedAtMs > expiredBefore + 1) continue;
           this.#refuse(pending, ModelLoading({ model: this.model, version: pending.request.version }));

@@ -102,6 +102,8 @@ export class RunningServer {
 
   /** Resolves when the server says that it has started, and unless told otherwise when its start-up models are loaded. */
   async start({ config = {}, args = [], env = {}, tokens = false, waitForReady = true }: ServerOptions = {}): Promise<this> {
+    this.output = '';
+    this.#addresses.clear();
     const settings: Record<string, string> = {
       inference_address: 'http://127.0.0.1:0',
       management_address: 'http://127.0.0.1:0',

@@ -1,0 +1,51 @@
+import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
+import { threadEntry } from '../thread-entry.js';
+import { ThreadRunner } from '../thread-runner.js';
+import type { HandlerModelData } from './handler-model.js';
+
+export interface JavascriptBackendOptions {
+  /** The whole of `process.env` as handlers see it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Limit of one handler's JavaScript heap in MiB; undefined leaves Node's. */
+  readonly maxHeapMb: number | undefined;
+}
+
+/** Runs JavaScript and TypeScript handlers, each replica on a worker thread of its own. A thread keeps handlers apart; it is no sandbox. */
+export class JavascriptBackend implements Backend {
+  readonly name = 'javascript';
+
+  constructor(private readonly options: JavascriptBackendOptions) {}
+
+  prepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  createRunner(spec: RunnerSpec, events: RunnerEvents): Runner {
+    const { environment, maxHeapMb } = this.options;
+    return new ThreadRunner({
+      spec,
+      events,
+      entry: threadEntry(import.meta.url, 'handler-thread'),
+      data: () => dataFor(spec),
+      environment,
+      maxHeapMb,
+    });
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function dataFor({ model, batchSize, workerName }: RunnerSpec): HandlerModelData {
+  return {
+    modelName: model.name,
+    modelVersion: model.version,
+    directory: model.directory,
+    handler: model.handler,
+    config: model.config.raw,
+    batchSize,
+    workerName,
+    intraOpThreads: model.config.sconce.intraOpThreads,
+  };
+}
