@@ -1,4 +1,4 @@
-"""Makes the small ONNX models in test/fixtures/onnx. Run with the test environment's Python: .venv/bin/python scripts/make-onnx-fixtures.py
+"""Makes the small ONNX models in test/fixtures/onnx with the test environment's Python.
 
 Every file is the same from run to run: weights come from a seeded generator, nothing is stamped with a time.
 """
@@ -44,7 +44,7 @@ def save(name, nodes, inputs, outputs, weights=None):
 
 
 def digits(random):
-    """A small convolutional digit classifier with untrained weights: the shape of a real one, for figures and for round trips."""
+    """A small convolutional digit classifier with untrained weights: the shape of a real one, for figures."""
     weights = {
         "w1": random.normal(0, 0.3, (8, 1, 3, 3)).astype(np.float32),
         "w2": random.normal(0, 0.1, (16, 8, 3, 3)).astype(np.float32),

@@ -17,6 +17,8 @@ import { modelInferenceDocument } from './api/torchserve-rest/openapi/model-docu
 import type { Backend } from './backends/backend.js';
 import { CrashLog } from './backends/crash-log.js';
 import { DeviceAllocator } from './backends/device-allocator.js';
+import { JavascriptBackend } from './backends/javascript/javascript-backend.js';
+import { DEFAULT_MAX_IMAGE_PIXELS, OnnxBackend } from './backends/onnx/onnx-backend.js';
 import { PythonBackend } from './backends/python/python-backend.js';
 import { WorkerIds } from './backends/worker-ids.js';
 import { type Address, sameAddress } from './config/address.js';
@@ -295,7 +297,12 @@ function createBackends(
     threadsPerWorker: undefined,
     log: log.named('sconce.python'),
   });
-  return new Map<ServableModel['backend'], Backend>([['python', python]]);
+  const javascript = new JavascriptBackend({ environment, maxHeapMb: undefined });
+  return new Map<ServableModel['backend'], Backend>([
+    ['python', python],
+    ['onnx', new OnnxBackend({ maxImagePixels: settings.limitMaxImagePixels ? DEFAULT_MAX_IMAGE_PIXELS : Number.MAX_SAFE_INTEGER })],
+    ['javascript', javascript],
+  ]);
 }
 
 /** The server's environment without what `blacklist_env_vars` names. */

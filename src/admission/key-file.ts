@@ -1,4 +1,5 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { KeyFileNotWritten } from '../errors/admission.js';
 
 /** One key as the file shows it. `expiresAtMs` is epoch milliseconds; undefined: never. */
 export interface WrittenKey {
@@ -12,11 +13,18 @@ export interface KeyFileContent {
   readonly api: WrittenKey;
 }
 
-/** Writes key_file.json in TorchServe's shape, readable by the server's user alone. It is replaced by a rename: nobody reads half of it. */
+/** Writes key_file.json in TorchServe's shape, readable by the server's user alone. It is replaced by a rename: nobody reads half of it. Throws KeyFileNotWritten. */
 export function writeKeyFile(path: string, { management, inference, api }: KeyFileContent): void {
   const shown = ({ key, expiresAtMs }: WrittenKey) => (expiresAtMs === undefined ? { key } : { key, 'expiration time': new Date(expiresAtMs).toISOString() });
   const content = { management: shown(management), inference: shown(inference), API: shown(api) };
   const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
-  renameSync(draft, path);
+  try {
+    // A file that already lies there would keep its own mode, or lead elsewhere.
+    rmSync(draft, { force: true });
+    writeFileSync(draft, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw KeyFileNotWritten({ path, why: error instanceof Error ? error.message : String(error) }, error);
+  }
 }

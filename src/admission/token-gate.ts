@@ -45,7 +45,7 @@ export class TokenGate {
     return this.#keys.inference.key;
   }
 
-  /** Writes the key file, unless tokens are off. */
+  /** Writes the key file, unless tokens are off. Throws KeyFileNotWritten. */
   start(): void {
     if (!this.options.disabled) writeKeyFile(this.options.keyFile, this.#keys);
   }
@@ -56,11 +56,15 @@ export class TokenGate {
     if (!this.#fits(KEY_OF_SCOPE[scope], authorization)) throw TokenRefused({});
   }
 
-  /** Gives `management` or `inference` a new key and writes the file. Throws TokenRotationRefused for another type or without the API key. */
+  /**
+   * Gives `management` or `inference` a new key and writes the file. Throws TokenRotationRefused for another type or without the API key, and
+   * KeyFileNotWritten; then the old key stays in force, since nobody could learn the new one.
+   */
   rotate(type: string | undefined, authorization: string | undefined): void {
     if ((type !== 'management' && type !== 'inference') || !this.#fits('api', authorization)) throw TokenRotationRefused({});
-    this.#keys[type] = this.#fresh(true);
-    writeKeyFile(this.options.keyFile, this.#keys);
+    const renewed = this.#fresh(true);
+    writeKeyFile(this.options.keyFile, { ...this.#keys, [type]: renewed });
+    this.#keys[type] = renewed;
   }
 
   #fits(name: KeyName, authorization: string | undefined): boolean {

@@ -3,6 +3,7 @@ import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { BadInput, HandlerFailed, LoadFailed, PredictionMissing, ResponseTooLarge } from '../errors/backend.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../inference/batch.js';
+import type { AbandonedThreads } from './abandoned-threads.js';
 import type { Runner, RunnerEvents, RunnerSpec } from './backend.js';
 import { LineCutter, LineTail } from './line-tail.js';
 import { NativeGate } from './native-gate.js';
@@ -19,6 +20,8 @@ export interface ThreadRunnerOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Limit of the thread's JavaScript heap in MiB; undefined leaves Node's. */
   readonly maxHeapMb: number | undefined;
+  /** Takes over a thread that had to be given up. */
+  readonly abandoned: AbandonedThreads;
   /** Called with what the thread told of itself when it had loaded. */
   readonly loaded?: (facts: unknown) => void;
 }
@@ -197,7 +200,7 @@ export class ThreadRunner implements Runner {
       void worker.terminate();
       return;
     }
-    worker.unref();
+    this.options.abandoned.add(worker);
     this.#loadFailed(LoadFailed({ status: 500, message: 'The worker was stopped while it was loading.' }));
     setImmediate(() => this.#gone(undefined));
   }

@@ -29,5 +29,10 @@ export const TokenRotationRefused = defineError('TOKEN_ROTATION_REFUSED', {
   kind: 'unauthenticated',
   says: () => 'Token Authentication failed. Token either incorrect, expired, or not provided correctly',
 });
+/** The folder of the key file is missing, full or not ours to write. */
+export const KeyFileNotWritten = defineError<{ path: string; why: string }>('KEY_FILE_NOT_WRITTEN', {
+  kind: 'bug',
+  says: ({ path, why }) => `The key file ${path} could not be written: ${why}`,
+});
 /** A fault of ours. The stack goes to the log; the client learns only the request id. */
 export const Invariant = defineError<{ what: string }>('INVARIANT', { kind: 'bug', says: ({ what }) => `Internal error: ${what}` });

@@ -9,8 +9,6 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SCONCE = join(ROOT, 'bin', 'sconce');
 export const TORCHSERVE = join(ROOT, 'bin', 'torchserve');
 const VENV_PYTHON = join(process.env.SCONCE_VENV_DIR ?? join(ROOT, '.venv'), 'bin', 'python');
-/** Makes torchvision importable beside the CPU build of PyTorch, in tests only. */
-const SHIM = join(ROOT, 'test', 'fixtures', 'torchvision_shim');
 
 export interface HttpResult {
   readonly status: number;
@@ -123,7 +121,7 @@ export class RunningServer {
     );
     this.#child = spawn(process.execPath, [SCONCE, 'serve', '--ts-config', file, '--model-store', this.store, '--ncs', ...args], {
       cwd: this.folder,
-      env: { ...process.env, PYTHONPATH: SHIM, LOG_LOCATION: join(this.folder, 'logs'), METRICS_LOCATION: join(this.folder, 'logs'), ...env },
+      env: { ...process.env, LOG_LOCATION: join(this.folder, 'logs'), METRICS_LOCATION: join(this.folder, 'logs'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const child = this.#child;

@@ -66,12 +66,8 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
         reply.json(200, { status: `Default version successfully updated for model "${model}" to "${version}"` });
       },
     },
-    {
-      ...manage,
-      methods: ['GET'],
-      pattern: '/models/:model/:version/set-default',
-      handle: (_request, reply, params) => reply.json(200, [describedVersion(gate.describe(params.get('model'), undefined))]),
-    },
+    // Describes the default version, whatever version the path names: an accident of TorchServe's that clients may have met.
+    { ...manage, methods: ['GET'], pattern: '/models/:model/:version/set-default', handle: describe },
     {
       ...manage,
       methods: ['GET'],

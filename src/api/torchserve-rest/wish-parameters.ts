@@ -2,8 +2,11 @@ import { BadRequest, JsonMalformed } from '../../errors/admission.js';
 import { parseLenientJson } from '../../inference/lenient-json.js';
 import type { HttpRequest } from '../http-exchange.js';
 
+const MIN_INT32 = -(2 ** 31);
+const MAX_INT32 = 2 ** 31 - 1;
+
 /**
- * The parameters of a management call: the query, or the body where it is JSON. TorchServe is lenient: what isn't a whole number counts as unset,
+ * The parameters of a management call: the query, or the body where it is JSON. TorchServe is lenient: what isn't a whole number of 32 bits counts as unset,
  * what isn't `true` as false.
  */
 export class WishParameters {
@@ -41,15 +44,16 @@ export class WishParameters {
     return value;
   }
 
-  /** undefined for anything but a whole number, and for `unset`, the number that stands for it in this parameter. */
+  /** undefined for anything but a whole number of 32 bits, and for `unset`, the number that stands for it in this parameter. */
   integer(name: string, unset?: number): number | undefined {
-    const value = this.values.get(name)?.trim() ?? '';
-    const number = /^[+-]?\d{1,10}$/.test(value) ? Number(value) : undefined;
-    return number === unset ? undefined : number;
+    const value = this.values.get(name) ?? '';
+    if (!/^[+-]?\d+$/.test(value)) return undefined;
+    const number = Number(value);
+    return number === unset || number < MIN_INT32 || number > MAX_INT32 ? undefined : number;
   }
 
   boolean(name: string, fallback: boolean): boolean {
     const value = this.values.get(name);
-    return value === undefined ? fallback : value.trim().toLowerCase() === 'true';
+    return value === undefined ? fallback : value.toLowerCase() === 'true';
   }
 }

@@ -1,3 +1,4 @@
+import { AbandonedThreads } from '../abandoned-threads.js';
 import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
 import { threadEntry } from '../thread-entry.js';
 import { ThreadRunner } from '../thread-runner.js';
@@ -13,6 +14,7 @@ export interface JavascriptBackendOptions {
 /** Runs JavaScript and TypeScript handlers, each replica on a worker thread of its own. A thread keeps handlers apart; it is no sandbox. */
 export class JavascriptBackend implements Backend {
   readonly name = 'javascript';
+  readonly #abandoned = new AbandonedThreads();
 
   constructor(private readonly options: JavascriptBackendOptions) {}
 
@@ -25,6 +27,7 @@ export class JavascriptBackend implements Backend {
     return new ThreadRunner({
       spec,
       events,
+      abandoned: this.#abandoned,
       entry: threadEntry(import.meta.url, 'handler-thread'),
       data: () => dataFor(spec),
       environment,
@@ -33,7 +36,7 @@ export class JavascriptBackend implements Backend {
   }
 
   stop(): Promise<void> {
-    return Promise.resolve();
+    return this.#abandoned.settle();
   }
 }
 

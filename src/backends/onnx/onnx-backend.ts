@@ -1,4 +1,5 @@
 import type { ServableModel } from '../../inference/servable-model.js';
+import { AbandonedThreads } from '../abandoned-threads.js';
 import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
 import { threadEntry } from '../thread-entry.js';
 import { ThreadRunner } from '../thread-runner.js';
@@ -16,6 +17,7 @@ export const DEFAULT_MAX_IMAGE_PIXELS = 64_000_000;
 /** Runs ONNX models in-process: a worker thread with a session of its own per replica. */
 export class OnnxBackend implements Backend {
   readonly name = 'onnx';
+  readonly #abandoned = new AbandonedThreads();
   readonly #signatures = new WeakMap<ServableModel, ServedSignature>();
 
   constructor(private readonly options: OnnxBackendOptions) {}
@@ -28,6 +30,7 @@ export class OnnxBackend implements Backend {
     return new ThreadRunner({
       spec,
       events,
+      abandoned: this.#abandoned,
       entry: threadEntry(import.meta.url, 'session-thread'),
       data: () => this.#dataFor(spec),
       environment: {},
@@ -45,7 +48,7 @@ export class OnnxBackend implements Backend {
   }
 
   stop(): Promise<void> {
-    return Promise.resolve();
+    return this.#abandoned.settle();
   }
 
   #dataFor({ model, device }: RunnerSpec): OnnxModelData {

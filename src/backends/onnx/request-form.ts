@@ -70,15 +70,18 @@ function looksLikeJson(bytes: Uint8Array): boolean {
   return OPENERS.has(bytes[start] ?? 0) && CLOSERS.has(bytes[end] ?? 0);
 }
 
-function readJson(json: unknown, signature: ModelSignature): RequestForm {
+/** Wrappers within wrappers (`{"inputs": {"data": …}}`) are opened so many times. */
+const DEEPEST_WRAPPER = 4;
+
+function readJson(json: unknown, signature: ModelSignature, depth = 0): RequestForm {
   if (!isRecord(json)) return plain(forFirst(signature, { kind: 'json', value: json }));
+  if (depth > DEEPEST_WRAPPER) throw BadInput({ what: `The body's values are nested too deep. ${wanted(signature)}` });
   const byName = readNamed(json, signature);
   if (byName !== undefined) return plain(byName);
   if (Array.isArray(json.instances)) return { kind: 'v1', examples: json.instances.map((instance) => readInstance(instance, signature)) };
   if (Array.isArray(json.inputs) && json.inputs.some((input) => isRecord(input) && 'name' in input)) return readV2(json, json.inputs, signature);
-  for (const name of ['inputs', ...BODY_NAMES]) {
-    if (name in json) return readJson(json[name], signature);
-  }
+  const wrapper = ['inputs', ...BODY_NAMES].find((name) => Object.hasOwn(json, name));
+  if (wrapper !== undefined) return readJson(json[wrapper], signature, depth + 1);
   if ('b64' in json) return plain(forFirst(signature, { kind: 'json', value: json.b64 }));
   throw BadInput({ what: `The body names none of the model's inputs. ${wanted(signature)}` });
 }

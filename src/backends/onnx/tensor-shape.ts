@@ -17,10 +17,10 @@ export function fitShape({ dims: wanted }: TensorSpec, given: readonly number[])
   // A model may leave its rank open, which ONNX Runtime shows as no axes at all.
   if (axis === undefined) return { dims: given, added: false };
   const batched = typeof axis === 'string' || axis === 1;
-  if (!batched)
-    return fixedOf(rest) !== undefined && isFlat(given, sizeOf([axis, ...(fixedOf(rest) ?? [])]))
-      ? { dims: [axis, ...(fixedOf(rest) ?? [])], added: false }
-      : undefined;
+  if (!batched) {
+    const whole = fixedOf(wanted);
+    return whole !== undefined && isFlat(given, sizeOf(whole)) ? { dims: whole, added: false } : undefined;
+  }
   if (matches(rest, given)) return { dims: [1, ...given], added: true };
   const example = fixedOf(rest);
   if (example === undefined) return undefined;
@@ -55,7 +55,7 @@ function fixedOf(dims: readonly (number | string)[]): readonly number[] | undefi
 }
 
 function sameExample(given: readonly number[], example: readonly number[]): boolean {
-  return isFlat(given, sizeOf(example)) || withoutOnes(given) === withoutOnes(example);
+  return isFlat(given, sizeOf(example)) || (given.length <= example.length && withoutOnes(given) === withoutOnes(example));
 }
 
 function isFlat(given: readonly number[], size: number): boolean {

@@ -92,7 +92,7 @@ function expectation(spec: TensorSpec): string {
 }
 
 function describeValue(value: unknown): string {
-  if (Array.isArray(value)) return 'an array without values';
+  if (Array.isArray(value)) return 'an array that holds no plain values';
   if (value === null) return 'null';
   if (typeof value === 'object') return 'an object';
   if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : `the string ${JSON.stringify(value)}`;

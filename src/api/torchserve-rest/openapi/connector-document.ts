@@ -10,9 +10,9 @@ export function connectorDocument(serves: readonly ApiName[], version: string): 
     ? METRICS_PATHS
     : {
         ...ROOT_PATH,
-        ...(serves.includes('inference') ? INFERENCE_PATHS : {}),
-        ...(serves.includes('management') ? MANAGEMENT_PATHS : {}),
-        ...DESCRIPTION_PATH,
+        // On a shared address TorchServe lists its own description after the inference paths; a name keeps the place where it first stood.
+        ...(serves.includes('inference') ? { ...INFERENCE_PATHS, ...DESCRIPTION_PATH } : {}),
+        ...(serves.includes('management') ? { ...MANAGEMENT_PATHS, ...DESCRIPTION_PATH } : {}),
         ...METRICS_PATHS,
       };
   return {

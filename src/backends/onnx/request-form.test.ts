@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { BadInput } from '../../errors/backend.js';
+import type { InputParameter } from '../../inference/request.js';
+import { readForm } from './request-form.js';
+import type { ModelSignature } from './signature.js';
+
+const PAIR: ModelSignature = {
+  inputs: [
+    { name: 'a', type: 'float32', dims: ['N', 2] },
+    { name: 'b', type: 'float32', dims: ['N', 2] },
+  ],
+  outputs: [{ name: 'y', type: 'float32', dims: ['N', 2] }],
+};
+
+const parameter = (name: string, contentType: string, value: string): InputParameter => ({ name, contentType, value: Buffer.from(value) });
+const body = (json: unknown): readonly InputParameter[] => [parameter('body', 'application/json', JSON.stringify(json))];
+const values = (parameters: readonly InputParameter[]): unknown => readForm(parameters, PAIR).examples.map((example) => Object.fromEntries(example));
+const json = (value: unknown) => ({ kind: 'json', value });
+
+function refusal(parameters: readonly InputParameter[]): string {
+  try {
+    readForm(parameters, PAIR);
+  } catch (error) {
+    if (BadInput.is(error)) return error.message;
+    throw error;
+  }
+  return 'taken';
+}
+
+describe('JSON bodies', () => {
+  it.each([
+    ['a nested array goes to the first input', [[1, 2]], { a: json([[1, 2]]) }],
+    ['an object goes by input name', { b: [1], a: [2], c: 3 }, { a: json([2]), b: json([1]) }],
+    ['data is unwrapped', { data: [1] }, { a: json([1]) }],
+    ['inputs is unwrapped', { inputs: [[1]] }, { a: json([[1]]) }],
+    ['inputs by name are unwrapped', { inputs: { a: 1, b: 2 } }, { a: json(1), b: json(2) }],
+    ['a base64 object stands for its text', { b64: 'QQ==' }, { a: json('QQ==') }],
+  ])('%s', (_, sent, sources) => {
+    expect(values(body(sent))).toEqual([sources]);
+    expect(readForm(body(sent), PAIR).kind).toBe('plain');
+  });
+
+  it('instances are an example each, by name or for the first input', () => {
+    const form = body({ instances: [[1, 2], { a: [3], b: [4] }, { b64: 'QQ==' }, { data: [5] }] });
+
+    expect(readForm(form, PAIR).kind).toBe('v1');
+    expect(values(form)).toEqual([{ a: json([1, 2]) }, { a: json([3]), b: json([4]) }, { a: json('QQ==') }, { a: json([5]) }]);
+  });
+
+  it('inputs with names are KServe v2', () => {
+    const input = { name: 'a', shape: [1, 2], datatype: 'FP32', data: [1, 2] };
+
+    const form = readForm(body({ id: 'q', inputs: [input], outputs: [{ name: 'y' }] }), PAIR);
+
+    expect(form).toEqual({
+      kind: 'v2',
+      id: 'q',
+      outputs: ['y'],
+      examples: [new Map([['a', { kind: 'shaped', shape: [1, 2], datatype: 'FP32', data: [1, 2] }]])],
+    });
+  });
+
+  it.each([
+    [{ x: 1 }, `The body names none of the model's inputs. The model takes "a": float32 of shape [N, 2], "b": float32 of shape [N, 2].`],
+    [{ inputs: [{ name: 'z', shape: [1], datatype: 'FP32', data: [1] }] }, 'The model has no input "z". The model takes "a"'],
+    [{ inputs: [{ name: 'a', datatype: 'FP32', data: [1] }] }, 'Input "a": "shape" has to be an array of whole numbers above 0.'],
+    [{ inputs: [{ name: 'a', shape: [1], data: [1] }] }, 'Input "a": "datatype" is missing.'],
+    [{ inputs: [{ name: 'a', shape: [1], datatype: 'FP32' }] }, 'Input "a": "data" has to be an array.'],
+    [{ inputs: [{ name: 'a', shape: [1, 2], datatype: 'FP32', data: [1, 2] }], outputs: [{ name: 'z' }] }, 'The model has no output "z". It has "y".'],
+  ])('%j is refused by name', (sent, message) => {
+    expect(refusal(body(sent))).toContain(message);
+  });
+
+  it('an object nested without end is refused, not followed', () => {
+    const deep = `${'{"data":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
+
+    expect(refusal([parameter('body', 'application/json', deep)])).toContain('nested too deep');
+  });
+});
+
+describe('parameters', () => {
+  it('form fields go by input name; others are left alone', () => {
+    expect(values([parameter('b', '', '[1,2]'), parameter('note', '', 'hello'), parameter('a', 'application/json', '[3,4]')])).toEqual([
+      { a: json([3, 4]), b: json([1, 2]) },
+    ]);
+  });
+
+  it('data wins over body', () => {
+    expect(values([parameter('body', 'application/json', '[1]'), parameter('data', 'application/json', '[2]')])).toEqual([{ a: json([2]) }]);
+  });
+
+  it('bytes without a media type are bytes, unless they read as JSON', () => {
+    expect(values([parameter('body', '', ' [1] ')])).toEqual([{ a: json([1]) }]);
+    expect(values([parameter('body', '', '[1')])).toEqual([{ a: { kind: 'bytes', bytes: Buffer.from('[1') } }]);
+    expect(values([parameter('body', '', '[x]')])).toEqual([{ a: { kind: 'bytes', bytes: Buffer.from('[x]') } }]);
+    expect(values([parameter('body', 'application/octet-stream', '[1]')])).toEqual([{ a: { kind: 'bytes', bytes: Buffer.from('[1]') } }]);
+  });
+
+  it('broken JSON is refused with what is wrong', () => {
+    expect(refusal([parameter('body', 'application/json', '[1,')])).toMatch(/^The JSON of "body" cannot be read: /);
+  });
+
+  it('a request without parameters is refused', () => {
+    expect(refusal([])).toContain('The request has no input.');
+  });
+});
