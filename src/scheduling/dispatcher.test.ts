@@ -204,6 +204,18 @@ describe('a dispatcher', () => {
     expect(lane.ids(1)).toEqual([third]);
   });
 
+  it('tells waiting for company apart from waiting for a worker', () => {
+    const dispatcher = aDispatcher({ batchSize: 2 });
+    const lane = new RecordingLane('a');
+    dispatcher.laneReady(lane);
+    const { answer } = offer(dispatcher);
+
+    vi.advanceTimersByTime(100);
+    lane.answer(0);
+
+    expect(answer.parts[0]?.timings).toMatchObject({ queueMs: 0, batchWaitMs: 100 });
+  });
+
   it('never mixes explanations and predictions in a batch, and runs a describe request alone', () => {
     const dispatcher = aDispatcher({ batchSize: 4, queueSize: 10 });
     offer(dispatcher, { id: 'p1' });

@@ -39,7 +39,8 @@ export class Dispatcher {
   #supply: Supply = { replicas: 0, hopeful: 0 };
   #draining = false;
   #batchTimer: NodeJS.Timeout | undefined;
-  #batchTimerSetAtMs = 0;
+  /** Since when a free lane has been waiting for the batch to fill; undefined while none is. */
+  #gatheringSinceMs: number | undefined;
   #noLaneTimer: NodeJS.Timeout | undefined;
   #whenQuiet: (() => void)[] = [];
 
@@ -225,7 +226,7 @@ export class Dispatcher {
 
   #wakeAt(untilMs: number, nowMs: number): void {
     if (this.#batchTimer !== undefined) return;
-    this.#batchTimerSetAtMs = nowMs;
+    this.#gatheringSinceMs ??= nowMs;
     this.#batchTimer = setTimeout(
       () => {
         this.#batchTimer = undefined;
@@ -250,12 +251,13 @@ export class Dispatcher {
       this.#queue.remove(pending);
       if (pending.ended) continue;
       pending.dispatchedAtMs = nowMs;
-      if (this.#batchTimer !== undefined) pending.batchWaitMs = Math.max(0, nowMs - Math.max(this.#batchTimerSetAtMs, pending.enqueuedAtMs));
+      if (this.#gatheringSinceMs !== undefined) pending.batchWaitMs = Math.max(0, nowMs - Math.max(this.#gatheringSinceMs, pending.enqueuedAtMs));
       this.observer.queueTime(nowMs - pending.enqueuedAtMs);
       entries.push(pending);
     }
     clearTimeout(this.#batchTimer);
     this.#batchTimer = undefined;
+    this.#gatheringSinceMs = undefined;
     if (entries.length === 0) return;
     lastBatchId += 1;
     const running: RunningBatch = { batch: { id: lastBatchId, requests: entries.map((pending) => pending.request) }, entries };

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -26,7 +27,7 @@ afterEach(() => {
 function run(binary: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const { TS_CONFIG_FILE: _ignored, TEMP: _alsoIgnored, ...rest } = process.env;
   // Files, not pipes: a server that goes on in the background would hold a pipe open.
-  const [out, err] = ['out.txt', 'err.txt'].map((name) => join(folder, name)) as [string, string];
+  const [out, err] = ['out', 'err'].map((name) => join(folder, `${name}-${randomUUID()}`)) as [string, string];
   const files = [openSync(out, 'w'), openSync(err, 'w')] as const;
   const { status } = spawnSync(process.execPath, [binary, ...args], {
     cwd: folder,

@@ -23,7 +23,10 @@ async function read(
   if (config === undefined) throw new Error('no image block');
   const reader = await ImageReader.open(planImage(config, spec, maxPixels));
   const { dims, data } = await reader.read(bytes);
-  return { dims, values: Array.from(data, (value) => (spec.type === 'float16' ? fromHalfBits(Number(value)) : Number(value))) };
+  return {
+    dims,
+    values: Array.from<number | bigint | string, number>(data, (value) => (spec.type === 'float16' ? fromHalfBits(Number(value)) : Number(value))),
+  };
 }
 
 async function solid(r: number, g: number, b: number, format: 'png' | 'jpeg' | 'webp' | 'gif' | 'tiff' | 'avif' = 'png'): Promise<Uint8Array> {

@@ -49,7 +49,7 @@ describe('readPipelineConfig', () => {
     [{ preprocess: { image: { std: [0] } } }, 'pipeline.preprocess.image.std: must not hold 0'],
     [{ preprocess: { image: { crop: 'center' } } }, 'pipeline.preprocess.image.crop: resize: shorter-side and crop: center belong together'],
     [{ postprocess: ['top-k'] }, 'pipeline.postprocess.0: takes one of softmax, sigmoid, argmax'],
-    [{ postprocess: [{ topk: { k: 0 } }] }, 'pipeline.postprocess.0: takes one of'],
+    [{ postprocess: [{ topk: { k: 0 } }] }, 'pipeline.postprocess.0.topk.k: Too small'],
     ['softmax', 'model-config.yaml: pipeline:'],
   ])('%j is refused by key', (raw, message) => {
     expect(refusal(raw)).toContain(message);

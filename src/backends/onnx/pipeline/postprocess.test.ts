@@ -102,12 +102,14 @@ describe('steps', () => {
     });
   });
 
-  it.each([
+  const unfit: readonly (readonly [string, readonly unknown[], Tensor, string])[] = [
     ['several vectors per example', ['topk'], { type: 'float32', dims: [1, 2, 2], data: new Float32Array(4) }, 'one vector of scores per example'],
     ['an axis that is not there', [{ softmax: { axis: 4 } }], scores([1, 2]), 'the output has 2 axes'],
     ['strings', ['softmax'], { type: 'string', dims: [1], data: ['a'] }, 'the model gave strings'],
     ['labels before scores', ['topk', 'softmax'], scores([1, 2]), 'the one before it gave labels'],
-  ] as const)('%s cannot be processed', async (_, steps, tensor, message) => {
+  ];
+
+  it.each(unfit)('%s cannot be processed', async (_, steps, tensor, message) => {
     await expect(processed(steps, tensor)).rejects.toThrow(message);
   });
 });
