@@ -165,7 +165,7 @@ try {
   const native = join(store, 'digits_native');
   mkdirSync(native);
   cpSync(digitsOnnx, join(native, 'digits.onnx'));
-  writeFileSync(join(native, 'model-config.yaml'), `${twoWorkers}batchSize: 8\nmaxBatchDelay: 2\n`);
+  writeFileSync(join(native, 'model-config.yaml'), twoWorkers);
   await onStage({
     title: 'Digits CNN in ONNX: Sconce in-process, TorchServe by a Python handler',
     models: 'digits_py.mar,digits_py8.mar,digits_native',

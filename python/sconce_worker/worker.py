@@ -65,7 +65,7 @@ def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> 
             raise frames.FrameError(f"frame type {kind} after LOAD")
         batch_id, requests = frames.decode_batch(payload)
         answer = BatchAnswer(send, batch_id, len(requests))
-        answer.end(service.predict(requests, answer.send_parts))
+        service.predict(requests, answer.send_parts, answer.end)
 
 
 def _next(reader: frames.FrameReader):

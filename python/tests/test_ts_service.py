@@ -197,8 +197,17 @@ def test_an_element_that_cannot_be_written_fails_the_batch(element, caplog):
     result = a_service(lambda data, context: ["fine", element]).predict(requests(2))
 
     assert (result.code, result.message, result.entries) == (503, "Unsupported model output data type.", [])
-    assert caplog.messages[-1] == "Unable to serialize model output."
-    assert caplog.records[-1].exc_info is not None
+    told = [record for record in caplog.records if record.message == "Unable to serialize model output."]
+    assert [record.exc_info is not None for record in told] == [True]
+
+
+def test_the_answer_is_given_before_the_time_is_printed(caplog):
+    service = a_service(lambda data, context: ["fine"])
+
+    result = service.predict(requests(1), None, lambda outcome: logging.getLogger().info("answered %d", outcome.code))
+
+    assert result.code == 200
+    assert [message.split(".")[0] for message in caplog.messages[-2:]] == ["answered 200", "[METRICS]PredictionTime"]
 
 
 def test_a_numpy_array_cannot_be_written():

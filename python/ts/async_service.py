@@ -6,7 +6,7 @@ import time
 from typing import Callable, Optional
 
 from ts.protocol.predict_response import PredictResult
-from ts.service import Service, close_batch, failed_batch, open_batch
+from ts.service import Service, close_batch, failed_batch, open_batch, record_time
 
 __all__ = ["AsyncService"]
 
@@ -37,4 +37,5 @@ class AsyncService:
                 ret = await ret
         except Exception as error:
             return failed_batch(error)
-        return close_batch(context, ret, len(data), started)
+        record_time(context, ret, len(data), (time.perf_counter() - started) * 1000)
+        return close_batch(context, ret, len(data))

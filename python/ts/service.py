@@ -67,12 +67,18 @@ class Service:
         """What is called with (data, context); an envelope's if the server has one."""
         return self._entry_point
 
-    def predict(self, batch: list, send_parts: Optional[Callable[[list], object]] = None) -> PredictResult:
+    def predict(
+        self,
+        batch: list,
+        send_parts: Optional[Callable[[list], object]] = None,
+        answer: Optional[Callable[[PredictResult], object]] = None,
+    ) -> PredictResult:
         """Runs the handler on a batch and gives its outcome; never raises an Exception.
 
         A request is `{"requestId": str, "headers": [(name, value)], "parameters": [(name, content type, bytes-like)]}`.
-        `send_parts` takes the entries of intermediate results while the handler runs. What isn't an Exception
-        (SystemExit, KeyboardInterrupt) escapes.
+        `send_parts` takes the entries of intermediate results while the handler runs. `answer` takes the outcome before
+        the time is printed, so that nobody waits for that line. What isn't an Exception (SystemExit, KeyboardInterrupt)
+        escapes.
         """
         context = self._context
         data = open_batch(context, batch, send_parts)
@@ -80,8 +86,16 @@ class Service:
         try:
             ret = self._entry_point(data, context)
         except Exception as error:
-            return failed_batch(error)
-        return close_batch(context, ret, len(data), started)
+            result = failed_batch(error)
+            if answer is not None:
+                answer(result)
+            return result
+        milliseconds = (time.perf_counter() - started) * 1000
+        result = close_batch(context, ret, len(data))
+        if answer is not None:
+            answer(result)
+        record_time(context, ret, len(data), milliseconds)
+        return result
 
 
 def open_batch(context: Context, batch: list, send_parts: Optional[Callable[[list], object]]) -> list:
@@ -127,8 +141,17 @@ def _as_bytearray(raw) -> bytearray:
     return raw if type(raw) is bytearray else bytearray(raw)
 
 
-def close_batch(context: Context, ret, count: int, started: float) -> PredictResult:
-    """Checks and encodes what the handler returned for `count` requests; `started` is a `perf_counter` reading."""
+def record_time(context: Context, ret, count: int, milliseconds: float) -> None:
+    """Emits PredictionTime for a batch whose handler returned one answer per request."""
+    if context.metrics is not None and isinstance(ret, list) and len(ret) == count:
+        try:
+            context.metrics.add_time(PREDICTION_METRIC, round(milliseconds, 2))
+        except Exception:  # a handler may have replaced the metrics by something of its own; its answer stands
+            logger.warning("%s could not be recorded.", PREDICTION_METRIC, exc_info=True)
+
+
+def close_batch(context: Context, ret, count: int) -> PredictResult:
+    """Checks and encodes what the handler returned for `count` requests."""
     if not isinstance(ret, list):
         logger.warning("model: %s, Invalid return type: %s.", context.model_name, type(ret))
         return PredictResult(503, "Invalid model predict output", [])
@@ -139,8 +162,6 @@ def close_batch(context: Context, ret, count: int, started: float) -> PredictRes
         return PredictResult(503, "number of batch response mismatched", [])
 
     try:
-        if context.metrics is not None:
-            context.metrics.add_time(PREDICTION_METRIC, round((time.perf_counter() - started) * 1000, 2))
         if context.cl_socket.failure is not None:
             return context.cl_socket.failure
         return create_predict_response(ret, context.request_ids, "Prediction success", 200, context)

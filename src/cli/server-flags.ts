@@ -22,7 +22,7 @@ export function addServeFlags(command: Command): Command {
     .option('--model-store <folder>', 'folder of the archives')
     .option('--workflow-store <folder>', 'folder of the workflow archives')
     .option('--models <model...>', 'models to load: `name=location`, `location`, or `all`')
-    .option('--disable-token-auth, --dt', 'serve without tokens')
+    .option('--dt, --disable-token-auth', 'serve without tokens')
     .option('--enable-model-api', 'let models be registered and unregistered over the API')
     .option('--set <key=value...>', 'any key of config.properties');
 }

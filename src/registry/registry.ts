@@ -189,7 +189,7 @@ export class Registry implements ModelService {
         await intake.prepare(model);
         const backend = serving.backends.get(model.backend);
         if (backend === undefined) throw BackendUnavailable({ backend: model.backend, why: 'it is not part of this server' });
-        const limits = resolveLimits(model.config, configured(model.name, model.version), atStartup ? undefined : wish, defaults);
+        const limits = resolveLimits(model, configured(model.name, model.version), atStartup ? undefined : wish, defaults);
         const version = new ServedVersion(model, limits, atStartup, backend, serving);
         void backend.prepare(model).catch((error: unknown) => log.error(`The ${backend.name} backend could not get ready`, error));
         const versions = this.#models.get(model.name) ?? new ModelVersions(model.name);

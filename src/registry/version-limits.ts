@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../inference/model-config.js';
+import type { ServableModel } from '../inference/servable-model.js';
 import type { RegisterWish } from './model-service.js';
 
 /** The server-wide defaults that a version's limits fall back to. */
@@ -35,21 +36,30 @@ export interface VersionLimits {
   readonly clientTimeoutMs: number;
 }
 
-const DEFAULT_BATCH_SIZE = 1;
-const DEFAULT_BATCH_DELAY_MS = 100;
+/** TorchServe's defaults, and ours for ONNX models, which TorchServe doesn't have: there a batch is what waits when a session is free, and nobody waits for it. */
+const BATCH_DEFAULTS: Readonly<Record<ServableModel['backend'], { readonly size: number; readonly delayMs: number }>> = {
+  python: { size: 1, delayMs: 100 },
+  javascript: { size: 1, delayMs: 100 },
+  onnx: { size: 8, delayMs: 0 },
+};
 const DEFAULT_RETRY_WINDOW_S = 300;
 
 /**
  * Precedence as TorchServe has it (contract 7.4): batch settings: call > yaml > `models` JSON > default. Time-outs: yaml > `models` JSON > call > server.
  * Workers: a complete yaml pair > call or `models` JSON > default. `wish` is undefined for a model loaded at start.
  */
-export function resolveLimits(config: ModelConfig, configured: ConfiguredVersion, wish: RegisterWish | undefined, defaults: ServerDefaults): VersionLimits {
+export function resolveLimits(
+  { config, backend }: Pick<ServableModel, 'config' | 'backend'>,
+  configured: ConfiguredVersion,
+  wish: RegisterWish | undefined,
+  defaults: ServerDefaults,
+): VersionLimits {
   const [minWorkers, maxWorkers] = resolveWorkers(config, configured, wish, defaults);
   return {
     minWorkers,
     maxWorkers,
-    batchSize: wish?.batchSize ?? config.batchSize ?? configured.batchSize ?? DEFAULT_BATCH_SIZE,
-    maxBatchDelayMs: wish?.maxBatchDelayMs ?? config.maxBatchDelayMs ?? configured.maxBatchDelayMs ?? DEFAULT_BATCH_DELAY_MS,
+    batchSize: wish?.batchSize ?? config.batchSize ?? configured.batchSize ?? BATCH_DEFAULTS[backend].size,
+    maxBatchDelayMs: wish?.maxBatchDelayMs ?? config.maxBatchDelayMs ?? configured.maxBatchDelayMs ?? BATCH_DEFAULTS[backend].delayMs,
     responseTimeoutS: config.responseTimeoutS ?? configured.responseTimeoutS ?? wish?.responseTimeoutS ?? defaults.responseTimeoutS,
     startupTimeoutS: config.startupTimeoutS ?? configured.startupTimeoutS ?? wish?.startupTimeoutS ?? defaults.startupTimeoutS,
     queueSize: config.jobQueueSize !== undefined && config.jobQueueSize > 0 ? config.jobQueueSize : defaults.queueSize,

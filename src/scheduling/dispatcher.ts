@@ -293,7 +293,7 @@ export class Dispatcher {
         if (load.running[0] !== running) return;
         load.running.shift();
         load.measured(handlerMs);
-        for (const pending of entries) pending.fail(PredictionMissing({}));
+        for (const pending of entries) if (!pending.ended) pending.fail(PredictionMissing({}));
         clearTimeout(load.timer);
         if (load.running.length > 0) this.#startClock(load);
         else load.onEmpty?.();
@@ -308,10 +308,7 @@ export class Dispatcher {
     load.timer = setTimeout(() => {
       const late = load.running[0];
       if (late === undefined) return;
-      for (const pending of late.entries) {
-        if (!pending.ended) this.observer.inferenceRefused(this.model, 'handler_timeout');
-        pending.fail(ResponseTimedOut({}));
-      }
+      for (const pending of late.entries) if (!pending.ended) this.#refuse(pending, ResponseTimedOut({}));
       load.leaving = true;
       load.lane.timedOut();
     }, this.limits.responseTimeoutMs);

@@ -163,6 +163,12 @@ describe('sconce', () => {
     expect(JSON.parse(run(SCONCE, ['config', '--json']).stdout)).toContainEqual(expect.objectContaining({ key: 'job_queue_size', value: '7', source: 'file' }));
   });
 
+  it('both spellings of a flag say the same', () => {
+    for (const flag of ['--dt', '--disable-token-auth']) expect(run(SCONCE, ['config', '--changed', flag]).stdout).toMatch(/disable_token_authorization\s+true/);
+    writeFileSync(join(folder, 'c.properties'), 'job_queue_size=7\n');
+    for (const flag of ['--ts-config', '--config']) expect(run(SCONCE, ['config', '--changed', flag, 'c.properties']).stdout).toMatch(/job_queue_size\s+7/);
+  });
+
   it('helps, and suggests the nearest command', () => {
     expect(run(SCONCE, ['--help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('serve') });
     expect(run(SCONCE, ['serv'])).toMatchObject({ status: 2, stderr: expect.stringContaining('Did you mean serve?') });

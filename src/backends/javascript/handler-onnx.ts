@@ -12,7 +12,7 @@ export async function openHandlerSession(directory: string, file: string, thread
   const root = await realpath(directory);
   const path = await realpath(join(root, file)).catch(() => undefined);
   if (path === undefined || !path.startsWith(root + sep)) throw new HandlerError(500, `${file} is not in the model's directory.`);
-  const session = await NativeSession.open(path, { intraOpNumThreads: threads, interOpNumThreads: 1, logSeverityLevel: 3 }, gate);
+  const session = await NativeSession.open(path, { intraOpNumThreads: threads, interOpNumThreads: 1, logSeverityLevel: 4 }, gate);
   const { Tensor: RuntimeTensor } = await import('onnxruntime-node');
   const outputs = session.outputs.filter((output) => output.isTensor).map((output) => output.name);
   return {

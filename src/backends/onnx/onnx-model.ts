@@ -131,13 +131,14 @@ export class OnnxModel implements ThreadModel {
 }
 
 async function openSession({ directory, file, intraOpThreads, onGpu }: OnnxModelData, gate: NativeGate): Promise<NativeSession> {
-  const path = await findModelFile(directory, file);
+  const root = await realpath(directory);
+  const path = await findModelFile(root, file);
   const options: InferenceSession.SessionOptions = {
     intraOpNumThreads: intraOpThreads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
   };
   if (onGpu) {
     try {
@@ -146,11 +147,15 @@ async function openSession({ directory, file, intraOpThreads, onGpu }: OnnxModel
       console.error(`The model runs on the CPU: ${error instanceof Error ? error.message : error}`);
     }
   }
-  return NativeSession.open(path, options, gate);
+  try {
+    return await NativeSession.open(path, options, gate);
+  } catch (error) {
+    const message = error instanceof Error ? error.message.replaceAll(root + sep, '') : String(error);
+    throw LoadFailed({ status: 500, message }, error);
+  }
 }
 
-async function findModelFile(directory: string, file: string | undefined): Promise<string> {
-  const root = await realpath(directory);
+async function findModelFile(root: string, file: string | undefined): Promise<string> {
   const found = file === undefined ? (await readdir(root)).filter((name) => name.endsWith('.onnx')) : [file];
   const [only] = found;
   if (only === undefined || found.length > 1) {
