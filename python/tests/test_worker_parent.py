@@ -13,6 +13,14 @@ import pytest
 HOME = pathlib.Path(__file__).parents[1]
 
 
+def _greeting(connection):
+    """The first line and no byte more: the worker's first frame may follow at once."""
+    line = b""
+    while not line.endswith(b"\n"):
+        line += connection.recv(1)
+    return line.decode()
+
+
 class ParentProcess:
     def __init__(self, run_directory):
         self.run_directory = run_directory
@@ -55,7 +63,7 @@ class ParentProcess:
         for _ in range(3):
             connection, _ = self.server.accept()
             connection.settimeout(10)
-            key, nonce, name = connection.makefile().readline().split()
+            key, nonce, name = _greeting(connection).split()
             assert (key, nonce) == ("5", "n")
             channels[name] = connection
         return forked["pid"], channels

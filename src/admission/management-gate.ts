@@ -1,8 +1,10 @@
-import type { CrashDossier } from '../backends/crash-dossier.js';
 import { BadRequest, MethodNotAllowed } from '../errors/admission.js';
 import type { ListedModel, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
 
 export type { ListedModel, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
+
+/** Workers that one call may ask for. */
+const MAX_WORKERS = 1000;
 
 /** The door inwards for management: what is allowed at all, and whether a wish makes sense. */
 export class ManagementGate {
@@ -18,6 +20,7 @@ export class ManagementGate {
 
   async register(wish: RegisterWish): Promise<Registered> {
     this.assertModelApi();
+    assertCount(wish.initialWorkers ?? 0);
     return this.models.register(wish);
   }
 
@@ -27,6 +30,7 @@ export class ManagementGate {
   }
 
   async scale(wish: ScaleWish): Promise<'complete' | 'partial' | 'accepted'> {
+    assertCount(wish.minWorkers);
     if (wish.minWorkers < 0) throw BadRequest({ message: 'min_worker cannot be negative.' });
     if (wish.maxWorkers < wish.minWorkers) throw BadRequest({ message: 'max_worker cannot be less than min_worker.' });
     return this.models.scale(wish);
@@ -52,7 +56,12 @@ export class ManagementGate {
     return this.models.hasWorkers(model);
   }
 
-  crashes(): readonly CrashDossier[] {
+  crashes(): VersionDescription['crashes'] {
     return this.models.crashes();
   }
+}
+
+/** Throws BadRequest for a count that no machine can mean. */
+function assertCount(workers: number): void {
+  if (workers > MAX_WORKERS) throw BadRequest({ message: `More than ${MAX_WORKERS} workers of one model are not allowed.` });
 }

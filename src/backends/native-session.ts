@@ -1,35 +1,77 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { NativeGate } from './native-gate.js';
 
+/** A tensor on its way into or out of ONNX Runtime: flat, row-major; float16 as its bits, bool as a byte per value. */
+export interface NativeTensor {
+  /** ONNX Runtime's name of the element type, such as `float32`. */
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly data: NativeData;
+}
+
+export type NativeData =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | string[];
+
 /** An ONNX Runtime session on a worker thread whose native calls pass the thread's gate. Calls run one after the other on the calling thread. */
 export class NativeSession {
   private constructor(
     private readonly session: InferenceSession,
+    private readonly TensorClass: typeof Tensor,
     private readonly gate: NativeGate,
   ) {}
 
-  /** Loads a model file. Rejects with ONNX Runtime's error. */
+  /** Loads a model file. Rejects with ONNX Runtime's error. The engine itself is loaded with the first call. */
   static async open(file: string, options: InferenceSession.SessionOptions, gate: NativeGate): Promise<NativeSession> {
-    const { InferenceSession: Session } = await import('onnxruntime-node');
-    return new NativeSession(await through(gate, () => Session.create(file, options)), gate);
+    const { InferenceSession: Session, Tensor: TensorClass } = await import('onnxruntime-node');
+    return new NativeSession(await through(gate, () => Session.create(file, options)), TensorClass, gate);
   }
 
   get inputs(): readonly InferenceSession.ValueMetadata[] {
     return this.session.inputMetadata;
   }
 
-  get outputs(): readonly InferenceSession.ValueMetadata[] {
-    return this.session.outputMetadata;
+  /** Those that are tensors: a map or a sequence cannot be brought into JavaScript. */
+  get outputs(): readonly InferenceSession.TensorValueMetadata[] {
+    return this.session.outputMetadata.filter((output) => output.isTensor);
   }
 
-  /** Runs the model once and gives the outputs named in `fetches`. Rejects with ONNX Runtime's error. */
-  run(feeds: Readonly<Record<string, Tensor>>, fetches: readonly string[]): Promise<InferenceSession.ReturnType> {
-    return through(this.gate, () => this.session.run(feeds, fetches));
+  /** Runs the model once and gives its tensor outputs by name. Rejects with ONNX Runtime's error. */
+  async run(feeds: Readonly<Record<string, NativeTensor>>): Promise<Record<string, NativeTensor>> {
+    const given = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, this.#toRuntime(tensor)]));
+    const fetches = this.outputs.map((output) => output.name);
+    const results = await through(this.gate, () => this.session.run(given, fetches));
+    return Object.fromEntries(Object.entries(results).map(([name, { type, dims, data }]) => [name, { type, dims, data: fromRuntime(data) }]));
   }
 
   release(): Promise<void> {
     return this.session.release();
   }
+
+  #toRuntime({ type, dims, data }: NativeTensor): Tensor {
+    // Where Node has a Float16Array, the runtime's constructor makes one of the bits, which its native side then cannot read; the bare fields it can.
+    if (type === 'float16') return { type, dims, data, location: 'cpu' } as unknown as Tensor;
+    // The constructor checks that type, data and dims belong together; its signature is one per element type.
+    return new this.TensorClass(type as 'float32', data as Float32Array, dims);
+  }
+}
+
+/** Newer versions of Node give half floats as numbers; they become their bits again. */
+function fromRuntime(data: unknown): NativeData {
+  if (data instanceof Float32Array || data instanceof Float64Array || data instanceof BigInt64Array || data instanceof BigUint64Array) return data;
+  if (data instanceof Int8Array || data instanceof Int16Array || data instanceof Int32Array) return data;
+  if (data instanceof Uint8Array || data instanceof Uint16Array || data instanceof Uint32Array) return data;
+  if (ArrayBuffer.isView(data)) return new Uint16Array(data.buffer, data.byteOffset, data.byteLength / Uint16Array.BYTES_PER_ELEMENT);
+  return Array.isArray(data) ? data.map(String) : [];
 }
 
 /**

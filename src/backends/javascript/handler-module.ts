@@ -1,7 +1,8 @@
-import { readdir, realpath } from 'node:fs/promises';
-import { extname, join, sep } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LoadFailed } from '../../errors/backend.js';
+import { modelFile } from '../model-file.js';
 
 /** A handler's functions, bound to whatever object they came from. */
 export interface HandlerFunctions {
@@ -25,9 +26,8 @@ const TYPESCRIPT = new Set(['.ts', '.mts']);
  */
 export async function importHandler(directory: string, handler: string | undefined): Promise<HandlerFunctions> {
   const { file, exported } = handler === undefined ? { file: await findDefault(directory), exported: undefined } : splitHandler(handler);
-  const root = await realpath(directory);
-  const path = await realpath(join(root, file)).catch(() => undefined);
-  if (path === undefined || !path.startsWith(root + sep)) throw LoadFailed({ status: 500, message: `The handler ${file} is not in the model's directory.` });
+  const path = await modelFile(directory, file);
+  if (path === undefined) throw LoadFailed({ status: 500, message: `The handler ${file} is not in the model's directory.` });
   if (TYPESCRIPT.has(extname(path)) && !stripsTypes()) {
     throw LoadFailed({ status: 500, message: `${file} needs Node 22.18 or newer, this is ${process.version}. Compile it to JavaScript, or update Node.` });
   }

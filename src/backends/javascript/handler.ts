@@ -55,8 +55,9 @@ export interface HandlerContext {
   error(status: number, message: string): Error;
 }
 
-/** Values of a tensor, flat and row-major; float16 as its bits, int64 and uint64 as BigInts. */
+/** Values of a tensor, flat and row-major; float16 as its bits, bool as bytes, int64 and uint64 as BigInts. */
 export interface OnnxTensor {
+  /** Such as `float32`. */
   readonly type: string;
   readonly dims: readonly number[];
   readonly data:
@@ -70,14 +71,15 @@ export interface OnnxTensor {
     | Uint16Array
     | Uint32Array
     | BigUint64Array
-    | readonly string[];
+    | string[];
 }
 
 export interface OnnxSession {
+  /** A free axis is its name, a string. */
   readonly inputs: readonly { readonly name: string; readonly type: string; readonly dims: readonly (number | string)[] }[];
   readonly outputs: readonly { readonly name: string; readonly type: string; readonly dims: readonly (number | string)[] }[];
-  /** Runs the model. Blocks the handler's thread, and no other. `type` may be left out where the array's class says it. */
-  run(inputs: Readonly<Record<string, Omit<OnnxTensor, 'type'> & { readonly type?: string }>>): Promise<Record<string, OnnxTensor>>;
+  /** Runs the model. Blocks the handler's thread, and no other. */
+  run(inputs: Readonly<Record<string, OnnxTensor>>): Promise<Record<string, OnnxTensor>>;
   release(): Promise<void>;
 }
 

@@ -1,18 +1,8 @@
+import type { NativeData } from '../native-session.js';
 import { toHalfBits } from './half-float.js';
 
 /** Values of a tensor, flat. `bool` has a byte per value, `float16` its bits. */
-export type TensorData =
-  | Float32Array
-  | Float64Array
-  | Uint16Array
-  | Int8Array
-  | Int16Array
-  | Int32Array
-  | BigInt64Array
-  | Uint8Array
-  | Uint32Array
-  | BigUint64Array
-  | string[];
+export type TensorData = NativeData;
 
 export type ElementType =
   | 'float32'

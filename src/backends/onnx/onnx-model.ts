@@ -1,15 +1,15 @@
-import { readdir, realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
-import { type InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
+import { readdir } from 'node:fs/promises';
+import type { InferenceSession } from 'onnxruntime-node';
 import { BadInput, HandlerFailed, LoadFailed } from '../../errors/backend.js';
 import { SconceError } from '../../errors/sconce-error.js';
+import { modelFile } from '../model-file.js';
 import type { NativeGate } from '../native-gate.js';
 import { NativeSession } from '../native-session.js';
 import type { ThreadAnswer, ThreadRequest } from '../thread-messages.js';
 import type { ThreadModel } from '../thread-server.js';
 import { type AnswerWriting, acceptOf, PREDICTIONS, writeAnswer } from './answer.js';
 import { RequestJoiner, type RunOutcome } from './batching.js';
-import { isElementType, type TensorData } from './element-type.js';
+import { isElementType } from './element-type.js';
 import { ImageReader, planImage } from './pipeline/image.js';
 import type { PipelineConfig } from './pipeline/pipeline-config.js';
 import { Postprocess } from './pipeline/postprocess.js';
@@ -17,7 +17,7 @@ import { type RequestForm, readForm } from './request-form.js';
 import { type InputReading, type RunItem, toItems } from './request-items.js';
 import type { ServedSignature } from './served-signature.js';
 import { type ModelSignature, servedTensor, type TensorSpec } from './signature.js';
-import type { NamedTensors, Tensor } from './tensors.js';
+import type { NamedTensors } from './tensors.js';
 
 /** Everything a thread has to know to load an ONNX model. Survives structured cloning. */
 export interface OnnxModelData {
@@ -120,19 +120,20 @@ export class OnnxModel implements ThreadModel {
   }
 
   async #runOnce(feeds: NamedTensors): Promise<NamedTensors> {
-    const inputs = Object.fromEntries([...feeds].map(([name, tensor]) => [name, toRuntime(tensor)]));
-    const { outputs } = this.reading.signature;
-    const results = await this.session.run(
-      inputs,
-      outputs.map((spec) => spec.name),
+    const results = await this.session.run(Object.fromEntries(feeds));
+    return new Map(
+      this.reading.signature.outputs.flatMap(({ name, type }) => {
+        const result = results[name];
+        return result === undefined ? [] : [[name, { type, dims: result.dims, data: result.data }]];
+      }),
     );
-    return new Map(outputs.flatMap((spec) => fromRuntime(spec, results[spec.name]) ?? []));
   }
 }
 
 async function openSession({ directory, file, intraOpThreads, onGpu }: OnnxModelData, gate: NativeGate): Promise<NativeSession> {
-  const root = await realpath(directory);
-  const path = await findModelFile(root, file);
+  const name = file ?? (await onlyModelFile(directory));
+  const path = await modelFile(directory, name);
+  if (path === undefined) throw LoadFailed({ status: 500, message: `The model file ${name} is not in the model's directory.` });
   const options: InferenceSession.SessionOptions = {
     intraOpNumThreads: intraOpThreads,
     interOpNumThreads: 1,
@@ -150,23 +151,16 @@ async function openSession({ directory, file, intraOpThreads, onGpu }: OnnxModel
   try {
     return await NativeSession.open(path, options, gate);
   } catch (error) {
-    const message = error instanceof Error ? error.message.replaceAll(root + sep, '') : String(error);
+    const message = error instanceof Error ? error.message.replaceAll(path, name) : String(error);
     throw LoadFailed({ status: 500, message }, error);
   }
 }
 
-async function findModelFile(root: string, file: string | undefined): Promise<string> {
-  const found = file === undefined ? (await readdir(root)).filter((name) => name.endsWith('.onnx')) : [file];
+async function onlyModelFile(directory: string): Promise<string> {
+  const found = (await readdir(directory)).filter((name) => name.endsWith('.onnx'));
   const [only] = found;
-  if (only === undefined || found.length > 1) {
-    throw LoadFailed({
-      status: 500,
-      message: `The model's directory needs one .onnx file, it has ${found.length}: name it as serializedFile in the manifest.`,
-    });
-  }
-  const path = await realpath(join(root, only)).catch(() => undefined);
-  if (path === undefined || !path.startsWith(root + sep)) throw LoadFailed({ status: 500, message: `The model file ${only} is not in the model's directory.` });
-  return path;
+  if (only !== undefined && found.length === 1) return only;
+  throw LoadFailed({ status: 500, message: `The model's directory needs one .onnx file, it has ${found.length}: name it as serializedFile in the manifest.` });
 }
 
 function readSignature({ inputs, outputs }: NativeSession): ModelSignature {
@@ -185,25 +179,6 @@ async function openImage({ pipeline: { image }, maxImagePixels }: OnnxModelData,
   if (spec === undefined)
     throw LoadFailed({ status: 500, message: `model-config.yaml: pipeline.preprocess.image.input: the model has no input "${image.input ?? ''}"` });
   return { input: spec.name, reader: await ImageReader.open(planImage(image, spec, maxImagePixels)) };
-}
-
-function toRuntime({ type, dims, data }: Tensor): RuntimeTensor {
-  // The runtime's constructor is typed per element type; the tensor's own type and data belong together by construction.
-  return new RuntimeTensor(type, data as Float32Array, dims);
-}
-
-function fromRuntime({ name, type }: TensorSpec, value: RuntimeTensor | undefined): readonly [string, Tensor][] | undefined {
-  const data = value === undefined ? undefined : toData(value.data);
-  return value === undefined || data === undefined ? undefined : [[name, { type, dims: value.dims, data }]];
-}
-
-/** The runtime's values as ours: half floats as their bits, which newer Node versions give as numbers. */
-function toData(data: unknown): TensorData | undefined {
-  if (Array.isArray(data)) return data.every((value) => typeof value === 'string') ? data : undefined;
-  if (data instanceof Float32Array || data instanceof Float64Array || data instanceof BigInt64Array || data instanceof BigUint64Array) return data;
-  if (data instanceof Int8Array || data instanceof Int16Array || data instanceof Int32Array) return data;
-  if (data instanceof Uint8Array || data instanceof Uint16Array || data instanceof Uint32Array) return data;
-  return ArrayBuffer.isView(data) ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / Uint16Array.BYTES_PER_ELEMENT) : undefined;
 }
 
 /** ONNX Runtime's reason, without the place in its source and the node's name. */

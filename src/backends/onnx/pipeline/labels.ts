@@ -1,6 +1,6 @@
-import { readFile, realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { LoadFailed } from '../../../errors/backend.js';
+import { modelFile } from '../../model-file.js';
 import type { LabelsConfig } from './pipeline-config.js';
 
 /** A class's name by its index; the index itself, as text, where there is none. */
@@ -15,7 +15,8 @@ const DEFAULT_FILE = 'index_to_name.json';
  */
 export async function readLabels(config: LabelsConfig | undefined, directory: string): Promise<Labels> {
   if (Array.isArray(config)) return fromList(config);
-  const text = await readInside(directory, config ?? DEFAULT_FILE);
+  const path = await modelFile(directory, config ?? DEFAULT_FILE);
+  const text = path === undefined ? undefined : await readFile(path, 'utf8');
   if (text === undefined && config === undefined) return String;
   if (text === undefined) throw LoadFailed({ status: 500, message: `The labels file ${config} is not in the model's directory.` });
   const labels = parseLabels(text);
@@ -23,16 +24,6 @@ export async function readLabels(config: LabelsConfig | undefined, directory: st
     throw LoadFailed({ status: 500, message: `${config ?? DEFAULT_FILE} is no label file: it needs {"0": "name"}, {"0": ["id", "name"]} or a list of names.` });
   }
   return labels;
-}
-
-async function readInside(directory: string, file: string): Promise<string | undefined> {
-  try {
-    const [root, path] = await Promise.all([realpath(directory), realpath(join(directory, file))]);
-    return path.startsWith(root + sep) ? await readFile(path, 'utf8') : undefined;
-  } catch {
-    // Absent or unreadable: both mean that there are no labels here; the caller says so.
-    return undefined;
-  }
 }
 
 function parseLabels(text: string): Labels | undefined {
