@@ -1,13 +1,16 @@
-import { realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { access } from 'node:fs/promises';
+import { resolve, sep } from 'node:path';
 
-/** The real path of a file of a model's directory, links followed; undefined when there is none, or when it lies outside. */
+/**
+ * The path of a file that a model names in its own directory; undefined when there is none, or when the name leads out of the directory.
+ * Links are followed: an archive cannot hold any, and the intake makes some (to large weights, to a lone .onnx file).
+ */
 export async function modelFile(directory: string, file: string): Promise<string | undefined> {
-  try {
-    const [root, path] = await Promise.all([realpath(directory), realpath(join(directory, file))]);
-    return path.startsWith(root + sep) ? path : undefined;
-  } catch {
-    // Absent or unreadable: both mean that the model has no such file; the caller says so.
-    return undefined;
-  }
+  const path = resolve(directory, file);
+  if (!path.startsWith(resolve(directory) + sep)) return undefined;
+  const exists = await access(path).then(
+    () => true,
+    () => false,
+  );
+  return exists ? path : undefined;
 }

@@ -24,11 +24,20 @@ export type NativeData =
 
 /** An ONNX Runtime session on a worker thread whose native calls pass the thread's gate. Calls run one after the other on the calling thread. */
 export class NativeSession {
+  readonly inputs: readonly InferenceSession.ValueMetadata[];
+  /** Those that are tensors: a map or a sequence cannot be brought into JavaScript. */
+  readonly outputs: readonly InferenceSession.TensorValueMetadata[];
+  readonly #fetches: readonly string[];
+
   private constructor(
     private readonly session: InferenceSession,
     private readonly TensorClass: typeof Tensor,
     private readonly gate: NativeGate,
-  ) {}
+  ) {
+    this.inputs = session.inputMetadata;
+    this.outputs = session.outputMetadata.filter((output) => output.isTensor);
+    this.#fetches = this.outputs.map((output) => output.name);
+  }
 
   /** Loads a model file. Rejects with ONNX Runtime's error. The engine itself is loaded with the first call. */
   static async open(file: string, options: InferenceSession.SessionOptions, gate: NativeGate): Promise<NativeSession> {
@@ -36,20 +45,10 @@ export class NativeSession {
     return new NativeSession(await through(gate, () => Session.create(file, options)), TensorClass, gate);
   }
 
-  get inputs(): readonly InferenceSession.ValueMetadata[] {
-    return this.session.inputMetadata;
-  }
-
-  /** Those that are tensors: a map or a sequence cannot be brought into JavaScript. */
-  get outputs(): readonly InferenceSession.TensorValueMetadata[] {
-    return this.session.outputMetadata.filter((output) => output.isTensor);
-  }
-
   /** Runs the model once and gives its tensor outputs by name. Rejects with ONNX Runtime's error. */
   async run(feeds: Readonly<Record<string, NativeTensor>>): Promise<Record<string, NativeTensor>> {
     const given = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, this.#toRuntime(tensor)]));
-    const fetches = this.outputs.map((output) => output.name);
-    const results = await through(this.gate, () => this.session.run(given, fetches));
+    const results = await through(this.gate, () => this.session.run(given, this.#fetches));
     return Object.fromEntries(Object.entries(results).map(([name, { type, dims, data }]) => [name, { type, dims, data: fromRuntime(data) }]));
   }
 

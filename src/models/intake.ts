@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { ArchiveInvalid } from '../errors/model.js';
 import type { ModelConfig } from '../inference/model-config.js';
@@ -16,7 +16,7 @@ import { checkLocation, type Located, locate } from './location.js';
 import { type Manifest, NO_MANIFEST, parseManifest } from './manifest.js';
 import { noModelConfig, parseModelConfig } from './model-config.js';
 import { checkedModelName, derivedModelName } from './model-name.js';
-import { copyTree, workingFolder } from './working-copy.js';
+import { copyTree, placeFile, workingFolder } from './working-copy.js';
 
 export interface IntakeOptions {
   readonly store: string | undefined;
@@ -165,14 +165,15 @@ export class Intake {
     };
   }
 
-  /** A lone .onnx file: served from a folder of links to it and its side files `NAME.yaml` and `NAME.labels.json`. */
+  /** A lone .onnx file: served from a folder with it and its side files `NAME.yaml`, `NAME.labels.json` and `NAME.onnx.data`. */
   async #wrapOnnx(file: string): Promise<Unpacked> {
     const directory = await workingFolder(this.options.workDirectory);
     const stem = file.slice(0, -'.onnx'.length);
-    await symlink(file, join(directory, basename(file)));
-    if (existsSync(`${stem}.labels.json`)) await symlink(`${stem}.labels.json`, join(directory, 'index_to_name.json'));
+    await placeFile(file, join(directory, basename(file)));
+    if (existsSync(`${stem}.labels.json`)) await placeFile(`${stem}.labels.json`, join(directory, 'index_to_name.json'));
+    if (existsSync(`${file}.data`)) await placeFile(`${file}.data`, join(directory, `${basename(file)}.data`));
     const yaml = [`${stem}.yaml`, `${stem}.yml`].find((candidate) => existsSync(candidate));
-    if (yaml !== undefined) await symlink(yaml, join(directory, 'model-config.yaml'));
+    if (yaml !== undefined) await placeFile(yaml, join(directory, 'model-config.yaml'));
     const manifest = { ...NO_MANIFEST, serializedFile: basename(file) };
     return { directory, contentHash: await folderHash(directory), manifest, manifestName: undefined, config: await this.#config(directory, manifest) };
   }
@@ -181,10 +182,10 @@ export class Intake {
   async #wrapTorchScript(file: string, wish: IntakeWish): Promise<Unpacked> {
     const directory = await workingFolder(this.options.workDirectory);
     const name = basename(file);
-    await symlink(file, join(directory, name));
+    await placeFile(file, join(directory, name));
     const stem = file.slice(0, -'.pt'.length);
     const yaml = [`${stem}.yaml`, `${stem}.yml`].find((candidate) => existsSync(candidate));
-    if (yaml !== undefined) await symlink(yaml, join(directory, 'model-config.yaml'));
+    if (yaml !== undefined) await placeFile(yaml, join(directory, 'model-config.yaml'));
     const model = {
       modelName: wish.modelName ?? derivedModelName(name),
       serializedFile: name,

@@ -15,7 +15,7 @@ export interface Manifest {
 
 const text = z.string().nullish();
 const document = z.object({
-  runtime: z.unknown(),
+  runtime: z.unknown().optional(),
   model: z
     .object({
       modelName: text,

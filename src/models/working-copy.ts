@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, mkdir, readdir, stat, symlink } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Files above this size are linked to instead of copied: weights, which handlers read and don't write. */
@@ -30,4 +30,9 @@ export async function copyTree(from: string, to: string): Promise<void> {
       else await copyFile(source, target, constants.COPYFILE_FICLONE);
     }
   }
+}
+
+/** Puts a file of the store into a working folder: a second name for it where the file system can, else a copy. */
+export async function placeFile(source: string, target: string): Promise<void> {
+  await link(source, target).catch(() => copyFile(source, target, constants.COPYFILE_FICLONE));
 }

