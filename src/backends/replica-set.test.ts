@@ -83,7 +83,14 @@ const listener: ReplicaSetListener = {
 
 function aSet(sconce: Partial<ModelConfig['sconce']> = {}): { set: ReplicaSet; crashes: CrashLog } {
   const config: ModelConfig = {
-    sconce: { retryOnWorkerDeath: true, recycleAfterS: undefined, recycleAfterRequests: undefined, recycleMemoryGrowthBytes: undefined, intraOpThreads: 1, ...sconce },
+    sconce: {
+      retryOnWorkerDeath: true,
+      recycleAfterS: undefined,
+      recycleAfterRequests: undefined,
+      recycleMemoryGrowthBytes: undefined,
+      intraOpThreads: 1,
+      ...sconce,
+    },
     raw: {},
     file: undefined,
   };

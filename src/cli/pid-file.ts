@@ -9,7 +9,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 export const SERVER_ENTRY = 'server-process.js';
 
 /** TorchServe's PID file: in the folder that Python's tempfile would choose. */
-export function pidFilePath(env: Env): string {
+function pidFilePath(env: Env): string {
   const folder = [env.TMPDIR, env.TEMP, env.TMP].find((candidate) => candidate !== undefined && existsSync(candidate)) ?? tmpdir();
   return join(folder, '.model_server.pid');
 }

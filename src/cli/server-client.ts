@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineError } from '../errors/sconce-error.js';
 
 /** A running server could not be asked, or refused. One line for the user. */
-export const ServerRefused = defineError<{ message: string }>('SERVER_REFUSED', { kind: 'unavailable', says: ({ message }) => message });
+const ServerRefused = defineError<{ message: string }>('SERVER_REFUSED', { kind: 'unavailable', says: ({ message }) => message });
 
 export interface ServerAddresses {
   readonly management: string;

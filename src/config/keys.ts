@@ -25,7 +25,7 @@ const THREADS = 'one event loop serves all sockets';
 const FOREVER = '9223372036854775807';
 
 /** Every key of TorchServe 0.12 and Sconce's own, in the order in which `sconce config` prints them. */
-export const KEYS = {
+const KEYS = {
   inferenceAddress: key('inference_address', text, 'http://127.0.0.1:8080', 'Where the inference API listens.'),
   managementAddress: key(
     'management_address',

@@ -21,7 +21,7 @@ export interface Resolved {
 }
 
 /** Which file is read: TS_CONFIG_FILE, then the named one, then config.properties in the working directory. */
-export function findConfigFile({ env, cwd, configFile }: Pick<ResolveInputs, 'env' | 'cwd' | 'configFile'>): string | undefined {
+function findConfigFile({ env, cwd, configFile }: Pick<ResolveInputs, 'env' | 'cwd' | 'configFile'>): string | undefined {
   const named = env.TS_CONFIG_FILE ?? configFile;
   if (named !== undefined) return named;
   const here = join(cwd, 'config.properties');

@@ -12,7 +12,7 @@ import { ServedVersion, type ServingParts } from './served-version.js';
 import { type ConfiguredVersion, resolveLimits, type ServerDefaults } from './version-limits.js';
 
 /** The way a model gets in, and out again. */
-export interface ModelIntake {
+interface ModelIntake {
   admit(wish: {
     url: string;
     modelName?: string | undefined;

@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archive } from '../fixtures/archives.js';
 import { call, type HttpResult, RunningServer } from './running-server.js';
@@ -225,20 +227,22 @@ describe('a server that is killed', () => {
     const victim = new RunningServer();
     try {
       const file = await archive(victim.store, { name: 'left', handler: 'scripted.py' });
-      await victim.start({ args: ['--models', `left=${file}`], config: { default_workers_per_model: '2' } });
+      await victim.start({ args: ['--models', `left=${file}`], config: { default_workers_per_model: '2' }, env: { TEMP: victim.folder } });
       const pids: number[] = JSON.parse((await victim.manage('GET', '/models/left')).text)[0].workers.map((worker: Worker) => worker.pid);
       const parents = execFileSync('ps', ['-o', 'ppid=', '-p', pids.join(',')], { encoding: 'utf8' })
         .trim()
         .split(/\s+/)
         .map(Number);
+      const runFolder = join(victim.folder, readdirSync(victim.folder).find((name) => name.startsWith('sconce-')) ?? 'none');
+      expect(readFileSync('/proc/net/unix', 'utf8')).toContain(runFolder);
       const busy = victim.predict('left', { body: '{"do":"spin"}', headers: { 'content-type': 'application/json' } }).catch(() => undefined);
 
       victim.signal('SIGKILL');
       await busy;
 
       await victim.eventually(async () => [...pids, ...parents].every((pid) => !alive(pid)), 'workers and parent are gone');
-      const sockets = execFileSync('ss', ['-xl'], { encoding: 'utf8' });
-      expect(sockets).not.toContain(`sconce-${victim.pid}`);
+      expect(existsSync(runFolder)).toBe(false);
+      expect(readFileSync('/proc/net/unix', 'utf8')).not.toContain(runFolder);
     } finally {
       await victim.dispose();
     }

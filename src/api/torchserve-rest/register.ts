@@ -18,7 +18,7 @@ export async function register(gate: ManagementGate, request: HttpRequest, reply
 }
 
 /** Throws BadRequest without a url, or for an unknown runtime. */
-export function registerWish(given: WishParameters): RegisterWish {
+function registerWish(given: WishParameters): RegisterWish {
   return {
     url: given.required('url'),
     modelName: given.text('model_name'),
@@ -35,7 +35,7 @@ export function registerWish(given: WishParameters): RegisterWish {
 }
 
 /** TorchServe's words for each outcome. */
-export function registerAnswer({ model, version, minWorkers, workers }: Registered): { readonly status: number; readonly text: string } {
+function registerAnswer({ model, version, minWorkers, workers }: Registered): { readonly status: number; readonly text: string } {
   switch (workers) {
     case 'none':
       return {

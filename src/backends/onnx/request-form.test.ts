@@ -101,6 +101,6 @@ describe('parameters', () => {
   });
 
   it('a request without parameters is refused', () => {
-    expect(refusal([])).toContain('The request has no input.');
+    expect(refusal([])).toContain('The request has no input');
   });
 });

@@ -36,7 +36,7 @@ export function readForm(parameters: readonly InputParameter[], signature: Model
     return { kind: 'plain', examples: [new Map(named.map((parameter) => [parameter.name, toSource(unwrapped(parse(parameter)))]))] };
   }
   const body = BODY_NAMES.map((name) => parameters.find((parameter) => parameter.name === name)).find((found) => found !== undefined) ?? only(parameters);
-  if (body === undefined) throw BadInput({ what: `The request has no input. ${wanted(signature)}` });
+  if (body === undefined) throw BadInput({ what: `The request has no input; JSON needs the header "content-type: application/json". ${wanted(signature)}` });
   const parsed = parse(body);
   return 'json' in parsed ? readJson(parsed.json, signature) : { kind: 'plain', examples: [forFirst(signature, { kind: 'bytes', bytes: parsed.bytes })] };
 }
