@@ -34,6 +34,7 @@ const SIGNALS: Readonly<Record<string, string>> = {
 export function probableCause(exit: RunnerExit, timedOutMs: number | undefined): string {
   if (timedOutMs !== undefined) return `no answer within the response time-out of ${timedOutMs / 1000} s`;
   if (exit.signal !== undefined) return SIGNALS[exit.signal] ?? `ended by ${exit.signal}`;
+  if (exit.code === 137) return 'out of memory (exit code 137)';
   if (exit.code === 0) return 'the handler ended its own process (exit code 0)';
   return exit.code === undefined ? 'the connection to the worker closed' : `exit code ${exit.code}`;
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
@@ -23,7 +24,7 @@ export async function unpackTarGz(file: string, folder: string, budget: UnpackBu
       else if (isFolder) {
         await mkdir(join(folder, path), { recursive: true, mode: 0o755 });
         entry.resume();
-      } else await writeEntry(folder, path, entry as unknown as NodeJS.ReadableStream & import('node:stream').Readable, budget);
+      } else await writeEntry(folder, path, () => Readable.from(entry), budget);
     }
     await source;
   } catch (error) {

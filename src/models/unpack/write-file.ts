@@ -7,8 +7,17 @@ import type { UnpackBudget } from './unpack-limits.js';
 
 const CREATE_ONLY = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-/** Writes one file of an archive below `folder`, counting its bytes. The file must not exist, and no link is followed. */
-export async function writeEntry(folder: string, path: string, content: Readable, budget: UnpackBudget): Promise<void> {
+/**
+ * Writes one file of an archive below `folder`, counting its bytes. The file must not exist, and no link is followed. `checks` see the bytes on their way.
+ * Rejects with the first error of any of the streams.
+ */
+export async function writeEntry(
+  folder: string,
+  path: string,
+  open: () => Readable | Promise<Readable>,
+  budget: UnpackBudget,
+  checks: readonly Transform[] = [],
+): Promise<void> {
   const target = join(folder, path);
   await mkdir(dirname(target), { recursive: true, mode: 0o755 });
   const counter = new Transform({
@@ -21,7 +30,14 @@ export async function writeEntry(folder: string, path: string, content: Readable
       }
     },
   });
+  const content = await open();
+  // yauzl's streams may tell of an error before the pipeline listens, and of another while it tears them down: the first one counts.
+  const failure = new AbortController();
+  content.on('error', (error) => failure.abort(error));
   // Node's stream takes the flags of open(2) as a number at run time; its types know the letters only.
-  await pipeline(content, counter, createWriteStream(target, { flags: CREATE_ONLY as unknown as string, mode: 0o644 }));
+  const file = createWriteStream(target, { flags: CREATE_ONLY as unknown as string, mode: 0o644 });
+  await pipeline([content, ...checks, counter, file], { signal: failure.signal }).catch((error: unknown) => {
+    throw failure.signal.aborted ? failure.signal.reason : error;
+  });
   await chmod(target, 0o644);
 }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
+import { type Readable, Transform } from 'node:stream';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
@@ -25,6 +25,8 @@ export async function unpackZip(file: string, folder: string, budget: UnpackBudg
     const entries = await entriesOf(zip, budget);
     refuseOverlaps(entries);
     for (const entry of entries) await unpackEntry(zip, entry.entry, entry.path, folder, budget);
+  } catch (error) {
+    throw error instanceof Unpackable ? error : new Unpackable(messageOf(error), { cause: error });
   } finally {
     zip.close();
   }
@@ -80,9 +82,10 @@ async function unpackEntry(zip: ZipFile, entry: Entry, path: string, folder: str
     await mkdir(join(folder, path), { recursive: true, mode: 0o755 });
     return;
   }
-  const content = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
-    zip.openReadStream(entry, (error, stream) => (error ? reject(new Unpackable(messageOf(error), { cause: error })) : resolve(stream)));
-  });
+  const open = () =>
+    new Promise<Readable>((resolve, reject) => {
+      zip.openReadStream(entry, (error, stream) => (error ? reject(error) : resolve(stream)));
+    });
   let sum = 0;
   const check = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -93,8 +96,7 @@ async function unpackEntry(zip: ZipFile, entry: Entry, path: string, folder: str
       done(sum === entry.crc32 ? null : new Unpackable(`${entry.fileName} does not have the checksum it should have`));
     },
   });
-  content.on('error', (error: unknown) => check.destroy(new Unpackable(messageOf(error), { cause: error })));
-  await writeEntry(folder, path, content.pipe(check), budget);
+  await writeEntry(folder, path, open, budget, [check]);
 }
 
 function messageOf(error: unknown): string {
