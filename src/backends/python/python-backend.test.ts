@@ -230,7 +230,7 @@ describe('a batch', () => {
       expect(story.failures.map(({ error }) => ResponseTooLarge.is(error))).toEqual([true]);
       expect(story.ended).toBe(false);
       expect(exit).toMatchObject({ expected: false, signal: undefined });
-      expect(exit.lastLines.at(-1)).toContain('max_response_size');
+      expect(exit.lastLines.join('\n')).toContain('max_response_size');
     }
   });
 });
