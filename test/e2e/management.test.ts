@@ -95,6 +95,41 @@ describe('registration', () => {
   });
 });
 
+describe('bad input', () => {
+  it.each([
+    ['a manifest that is no JSON', { files: { 'x.txt': '' }, manifest: 'no json' }, 400, 'Failed to parse signature.json.'],
+    ['a manifest without a model', { files: {}, manifest: '{}' }, 400, 'Missing Model entry in manifest file.'],
+    ['a manifest without a name', { files: {}, manifest: '{"model":{}}' }, 400, 'Model name is not defined.'],
+    ['a manifest with an unknown runtime', { files: {}, manifest: '{"runtime":"ruby","model":{"modelName":"x"}}' }, 400, 'Runtime is not defined or invalid.'],
+  ] as const)('%s is refused', async (_, { manifest }, code, message) => {
+    const file = await archive(server.store, { name: 'bad', handler: 'noop.py', manifest });
+
+    const { status, json } = await server.manage('POST', `/models?url=${file}`);
+
+    expect([status, json()]).toEqual([code, { code, type: 'InvalidModelException', message }]);
+    expect((await server.predict('plain')).status).toBe(200);
+  });
+
+  it('a model-config.yaml that is no YAML is told of and counts as none; a key of the wrong type is left out', async () => {
+    const broken = await archive(server.store, { name: 'yamlless', handler: 'noop.py', config: 'minWorkers: [1\n' });
+    const typed = await archive(server.store, { name: 'typed', handler: 'noop.py', config: 'batchSize: many\nminWorkers: 1\nmaxWorkers: 1\n' });
+
+    expect((await server.manage('POST', `/models?url=${broken}`)).text).toContain('registered with 0 initial workers');
+    expect((await server.manage('POST', `/models?url=${typed}`)).text).toContain('registered with 1 initial workers');
+    expect(JSON.parse((await server.manage('GET', '/models/typed')).text)[0].batchSize).toBe(1);
+    await server.eventually(
+      async () => /model-config\.yaml cannot be read/.test(server.log('ts_log.log')) && /batchSize is ignored/.test(server.log('ts_log.log')),
+      'the log tells',
+    );
+  });
+
+  it('a JSON body that is none is refused with the type of TorchServe', async () => {
+    const { status, json } = await server.manage('POST', '/models', { body: '{"url": ', headers: { 'content-type': 'application/json' } });
+
+    expect([status, json()]).toMatchObject([500, { type: 'JsonSyntaxException' }]);
+  });
+});
+
 describe('versions', () => {
   it('the first stays the default until another is set; the default leaves last', async () => {
     const one = await archive(server.store, { name: 'many', version: '1.0', handler: 'echo.py' });

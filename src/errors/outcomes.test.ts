@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import * as backend from './backend.js';
+import * as scheduling from './scheduling.js';
+import type { SconceError } from './sconce-error.js';
+
+const page = readFileSync(new URL('../../docs/outcomes.md', import.meta.url), 'utf8');
+const OF = { model: 'm', version: undefined };
+/** Every error that can end an accepted request. */
+const ENDINGS: readonly SconceError[] = [
+  scheduling.QueueFull(OF),
+  scheduling.NoWorkers(OF),
+  scheduling.ModelLoading(OF),
+  scheduling.NoDescribeWorker(OF),
+  scheduling.WorkersExhausted(OF),
+  scheduling.DeadlineExceeded({ model: 'm', afterMs: 1 }),
+  scheduling.Draining({}),
+  scheduling.RequestCancelled({}),
+  backend.WorkerDied({}),
+  backend.WorkerDied({ outOfMemory: true }),
+  backend.ResponseTimedOut({}),
+  backend.HandlerFailed({ status: 503, message: 'Prediction failed' }),
+  backend.HandlerFailed({ status: 507, message: 'Out of resources' }),
+  backend.PredictionMissing({}),
+  backend.ResponseTooLarge({ limitBytes: 1 }),
+  backend.BadInput({ what: 'x' }),
+];
+
+describe('every outcome of an accepted request', () => {
+  it.each(ENDINGS.map((error) => [error.code, error.reason, error.rendering.http] as const))(
+    '%s has a word, and docs/outcomes.md tells of %s with %i',
+    (_, reason, status) => {
+      const row = page.split('\n').find((line) => line.includes(`\`${reason}\``));
+
+      expect(row).toBeDefined();
+      expect(reason === 'handler_fault' || row?.includes(String(status))).toBe(true);
+    },
+  );
+
+  it('has a section of its own for each word that can be acted on', () => {
+    for (const [, anchor] of page.matchAll(/\]\(#([\w-]+)\)/g)) expect(page.toLowerCase()).toContain(`\n## ${anchor?.replaceAll('-', ' ')}\n`);
+  });
+});
