@@ -5,8 +5,11 @@ import os
 import platform
 import socket
 
-from sconce_worker import frames, loading
+from sconce_worker import frames, loading, output
 from sconce_worker.batch_answer import BatchAnswer
+
+# Batches whose times may wait to be printed.
+_LATE_TIMES = 64
 
 
 def run(data: socket.socket) -> int:
@@ -54,10 +57,18 @@ def _serve(data: socket.socket, reader: frames.FrameReader) -> int:
 def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> bool:
     """True when the gateway said stop, False when it went."""
     send = data.sendall
+    late: list = []
     while True:
-        frame = _next(reader)
-        if frame is None:
-            return False
+        frame = reader.take()
+        if frame is None or len(late) >= _LATE_TIMES:
+            # Nobody waits now: the times of the last batches are printed in one system call.
+            if late:
+                with output.gathered():
+                    service.record_late(late)
+            if frame is None:
+                if not reader.fill():
+                    return False
+                continue
         kind, payload = frame
         if kind == frames.STOP:
             return True
@@ -65,7 +76,7 @@ def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> 
             raise frames.FrameError(f"frame type {kind} after LOAD")
         batch_id, requests = frames.decode_batch(payload)
         answer = BatchAnswer(send, batch_id, len(requests))
-        service.predict(requests, answer.send_parts, answer.end)
+        service.predict(requests, answer.send_parts, answer.end, late)
 
 
 def _next(reader: frames.FrameReader):

@@ -12,6 +12,7 @@ import sys
 from typing import NamedTuple
 
 from sconce_worker import linux
+from sconce_worker.output import OutputHandler
 
 
 class ForkOrder(NamedTuple):
@@ -55,7 +56,8 @@ def enter(order: ForkOrder, parent_pid: int, interpreter_path: list) -> socket.s
     _reseed()
     # A crash in native code leaves the Python stack among its last words.
     faulthandler.enable(file=sys.stderr)
-    logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO, force=True)
+    handlers = [OutputHandler(sys.stdout)]
+    logging.basicConfig(handlers=handlers, format="%(message)s", level=logging.INFO, force=True)
     return data
 
 

@@ -72,13 +72,14 @@ class Service:
         batch: list,
         send_parts: Optional[Callable[[list], object]] = None,
         answer: Optional[Callable[[PredictResult], object]] = None,
+        late: Optional[list] = None,
     ) -> PredictResult:
         """Runs the handler on a batch and gives its outcome; never raises an Exception.
 
         A request is `{"requestId": str, "headers": [(name, value)], "parameters": [(name, content type, bytes-like)]}`.
         `send_parts` takes the entries of intermediate results while the handler runs. `answer` takes the outcome before
-        the time is printed, so that nobody waits for that line. What isn't an Exception (SystemExit, KeyboardInterrupt)
-        escapes.
+        the time is printed, so that nobody waits for that line. `late` collects the times instead, for `record_late` to
+        print together. What isn't an Exception (SystemExit, KeyboardInterrupt) escapes.
         """
         context = self._context
         data = open_batch(context, batch, send_parts)
@@ -94,8 +95,23 @@ class Service:
         result = close_batch(context, ret, len(data))
         if answer is not None:
             answer(result)
-        record_time(context, ret, len(data), milliseconds)
+        if late is None:
+            record_time(context, ret, len(data), milliseconds)
+        elif isinstance(ret, list) and len(ret) == len(data):
+            late.append((context.request_ids, milliseconds))
         return result
+
+    def record_late(self, late: list) -> None:
+        """Prints the times that `predict` collected, each with the request ids of its batch, and empties the list."""
+        metrics = self._context.metrics
+        current = getattr(metrics, "request_ids", None)
+        for request_ids, milliseconds in late:
+            if metrics is not None:
+                metrics.request_ids = request_ids
+            record_time(self._context, [None], 1, milliseconds)
+        if metrics is not None:
+            metrics.request_ids = current
+        late.clear()
 
 
 def open_batch(context: Context, batch: list, send_parts: Optional[Callable[[list], object]]) -> list:

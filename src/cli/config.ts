@@ -4,10 +4,14 @@ import type { FlagSettings } from './server-flags.js';
 import { printTable } from './table.js';
 
 /** `sconce config`: each setting, its value and where it comes from; warnings on standard error. Throws ConfigInvalid. */
-export function printConfig(flags: FlagSettings, configFile: string | undefined, { json, changed }: { json: boolean; changed: boolean }): void {
+export function printConfig(
+  flags: FlagSettings,
+  configFile: string | undefined,
+  { json, changed, quiet }: { json: boolean; changed: boolean; quiet: boolean },
+): void {
   const { settings, warnings } = resolveSettings({ flags, env: process.env, cwd: process.cwd(), configFile });
   const shown = explainSettings(settings).filter((setting) => !changed || (setting.source !== 'default' && setting.source !== 'unset'));
-  for (const warning of warnings) process.stderr.write(`${warning}\n`);
+  if (!quiet) for (const warning of warnings) process.stderr.write(`${warning}\n`);
   if (json) process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
   else
     printTable(

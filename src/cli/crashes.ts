@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { manage, type ServerAddresses } from './server-client.js';
+import type { ClientFlags } from './server-addresses.js';
+import { manage } from './server-client.js';
 
 const dossiers = z.array(
-  z.object({
+  z.looseObject({
     atMs: z.number(),
     model: z.string(),
     version: z.string(),
@@ -17,10 +18,9 @@ const dossiers = z.array(
 );
 
 /** `sconce crashes`: how workers ended, the last one last. */
-export async function printCrashes(model: string | undefined, flags: ServerAddresses & { readonly json?: boolean }): Promise<void> {
-  const json = await manage(flags, 'GET', `/sconce/crashes${model === undefined ? '' : `?model=${encodeURIComponent(model)}`}`);
-  if (flags.json) return void process.stdout.write(`${JSON.stringify(json, undefined, 2)}\n`);
-  const all = dossiers.parse(json);
+export async function printCrashes(model: string | undefined, flags: ClientFlags): Promise<void> {
+  const all = await manage(flags, 'GET', `/sconce/crashes${model === undefined ? '' : `?model=${encodeURIComponent(model)}`}`, dossiers);
+  if (flags.json) return void process.stdout.write(`${JSON.stringify(all, undefined, 2)}\n`);
   if (all.length === 0) return void process.stdout.write('No worker has died.\n');
   for (const { atMs, model: name, version, workerName, pid, during, cause, requestIds, memoryPeakBytes, lastLines } of all) {
     const peak = memoryPeakBytes === undefined ? '' : `, peak ${Math.round(memoryPeakBytes / 2 ** 20)} MiB`;

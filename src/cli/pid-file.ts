@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { accessSync, constants, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -8,10 +7,19 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** The word in a server's command line by which it is told from other processes. */
 export const SERVER_ENTRY = 'server-process.js';
 
-/** TorchServe's PID file: in the folder that Python's tempfile would choose. */
+/** TorchServe's PID file: in the folder that Python's tempfile would choose, the first that can be written to. */
 function pidFilePath(env: Env): string {
-  const folder = [env.TMPDIR, env.TEMP, env.TMP].find((candidate) => candidate !== undefined && existsSync(candidate)) ?? tmpdir();
+  const folder = [env.TMPDIR, env.TEMP, env.TMP, '/tmp', '/var/tmp', '/usr/tmp'].find((candidate) => candidate && isWritableFolder(candidate)) ?? '.';
   return join(folder, '.model_server.pid');
+}
+
+function isWritableFolder(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // Not there or not ours to write: the next candidate is tried.
+  }
 }
 
 export function writePidFile(env: Env, pid: number): void {
@@ -33,7 +41,17 @@ export function recordedPid(env: Env): number | undefined {
 /** The recorded server, if that process is alive and is one. */
 export function runningServer(env: Env): number | undefined {
   const pid = recordedPid(env);
-  return pid !== undefined && isAlive(pid) && commandLine(pid).includes(SERVER_ENTRY) ? pid : undefined;
+  return pid !== undefined && isServer(pid) ? pid : undefined;
+}
+
+/** Whether the process is a server that still runs. One that has ended and waits for its parent to notice has no command line left. */
+export function isServer(pid: number): boolean {
+  return isAlive(pid) && commandLine(pid).includes(SERVER_ENTRY);
+}
+
+/** When the PID file was written, ms since 1970: the start of the recorded server. */
+export function recordedAtMs(env: Env): number | undefined {
+  return statSync(pidFilePath(env), { throwIfNoEntry: false })?.mtimeMs;
 }
 
 export function isAlive(pid: number): boolean {
@@ -46,11 +64,10 @@ export function isAlive(pid: number): boolean {
 }
 
 function commandLine(pid: number): string {
-  const file = `/proc/${pid}/cmdline`;
-  if (existsSync(file)) return readFileSync(file, 'latin1');
   try {
+    if (existsSync('/proc/self/cmdline')) return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
     return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
   } catch {
-    return '';
+    return ''; // It ended meanwhile.
   }
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
-import { type ServerAddresses, send } from './server-client.js';
+import { buffer } from 'node:stream/consumers';
+import type { ClientFlags } from './server-addresses.js';
+import { send } from './server-client.js';
 
 const TYPES: readonly (readonly [RegExp, string])[] = [
   [/\.json$/i, 'application/json'],
@@ -10,8 +11,8 @@ const TYPES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** `sconce predict`: prints the body of the answer; exit code 1 for any status but 2xx. */
-export async function predict(model: string, flags: ServerAddresses & { readonly file?: string; readonly type?: string }): Promise<number> {
-  const body = flags.file === undefined ? Buffer.from(await text(process.stdin)) : await readFile(flags.file);
+export async function predict(model: string, flags: ClientFlags & { readonly file?: string; readonly type?: string }): Promise<number> {
+  const body = flags.file === undefined ? await buffer(process.stdin) : await readFile(flags.file);
   const type = flags.type ?? TYPES.find(([ending]) => ending.test(flags.file ?? ''))?.[1] ?? 'application/octet-stream';
   const path = model.split('/').map(encodeURIComponent).join('/');
   const response = await send(flags, 'inference', 'POST', `/predictions/${path}`, { body, type });

@@ -7,9 +7,12 @@ import type { FlagSettings } from './server-flags.js';
 export async function runServer(flags: FlagSettings, configFile: string | undefined): Promise<number> {
   const print = (line: string) => void process.stdout.write(`${line}\n`);
   try {
-    const { settings, warnings } = resolveSettings({ flags, env: process.env, cwd: process.cwd(), configFile });
+    const { TEMP, ...rest } = process.env;
+    // An empty TEMP is none: it must not make the working directory the place of temporary files.
+    const env = TEMP ? process.env : rest;
+    const { settings, warnings } = resolveSettings({ flags, env, cwd: process.cwd(), configFile });
     const stopping = nextSignal();
-    const server = await startServer(settings, { warnings, cwd: process.cwd(), env: process.env, print });
+    const server = await startServer(settings, { warnings, cwd: process.cwd(), env, print });
     await stopping;
     await server.stop();
     return 0;

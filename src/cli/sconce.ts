@@ -1,55 +1,56 @@
 import { Command, CommanderError } from 'commander';
 import { SconceError } from '../errors/sconce-error.js';
 import { TORCHSERVE_VERSION } from '../version.js';
+import type { ClientFlags } from './server-addresses.js';
 import { addServeFlags, flagSettings, type ServeFlags } from './server-flags.js';
-
-/** Where to reach a running server, for the commands that ask one. */
-interface ClientFlags {
-  readonly management: string;
-  readonly inference: string;
-  readonly keyFile: string;
-  readonly json?: boolean;
-}
 
 /** The `sconce` command. Gives the exit code: 0 fine, 1 it failed, 2 it was called wrongly. Errors are one line on standard error. */
 export async function main(args: readonly string[]): Promise<number> {
   let code = 0;
+  const version = `sconce ${await ownVersion()} (TorchServe API ${TORCHSERVE_VERSION})`;
   const program = new Command('sconce')
     .description("Serves PyTorch and ONNX models over TorchServe's APIs.")
-    .version(`sconce ${await ownVersion()} (TorchServe API ${TORCHSERVE_VERSION})`, '-v, --version')
+    .version(version, '-v, --version')
     .showHelpAfterError('(run `sconce --help` for the commands)')
     .exitOverride();
 
-  addServeFlags(program.command('serve').description('run a server in the foreground'))
+  addServeFlags(program.command('serve').description('run a server'))
     .option('--ncs, --no-config-snapshots', 'accepted; snapshots are neither read nor written yet')
-    .option('--foreground', 'accepted: it always runs in the foreground')
-    .action(async (flags: ServeFlags & { config?: string }) => {
-      const { runServer } = await import('./run-server.js');
-      code = await runServer(flagSettings(flags), flags.config);
+    .option('--foreground', 'stay until the server ends; this is the default')
+    .option('--detach', 'start it in the background; `sconce stop` ends it')
+    .action(async (flags: ServeFlags & { config?: string; detach?: boolean; foreground?: boolean }) => {
+      if (flags.detach && flags.foreground) program.error("error: option '--detach' cannot be used with option '--foreground'");
+      if (flags.detach) code = await (await import('./serve-detached.js')).serveDetached(flagSettings(flags), flags.config);
+      else code = await (await import('./run-server.js')).runServer(flagSettings(flags), flags.config);
     });
 
   program
     .command('stop')
-    .description('stop the server that bin/torchserve started')
+    .description('stop the server that `serve --detach` or torchserve started')
     .option('--foreground', 'wait until it has ended, at most 60 s')
-    .action(async (flags: { foreground?: boolean }) => {
+    .option('-q, --quiet', 'print errors only')
+    .action(async (flags: { foreground?: boolean; quiet?: boolean }) => {
       const { stopServer } = await import('./stop.js');
-      code = await stopServer({ foreground: flags.foreground === true });
+      code = await stopServer({ foreground: flags.foreground === true, quiet: flags.quiet === true });
     });
 
   addServeFlags(program.command('config').description('print each setting, its value and where it comes from'))
     .option('--json', 'as JSON')
     .option('--changed', 'only what differs from the defaults')
-    .action(async (flags: ServeFlags & { config?: string; json?: boolean; changed?: boolean }) => {
+    .option('-q, --quiet', 'no warnings')
+    .action(async (flags: ServeFlags & { config?: string; json?: boolean; changed?: boolean; quiet?: boolean }) => {
       const { printConfig } = await import('./config.js');
-      printConfig(flagSettings(flags), flags.config, { json: flags.json === true, changed: flags.changed === true });
+      printConfig(flagSettings(flags), flags.config, { json: flags.json === true, changed: flags.changed === true, quiet: flags.quiet === true });
     });
 
   const client = (command: Command): Command =>
     command
-      .option('--management <url>', 'management address', 'http://127.0.0.1:8081')
-      .option('--inference <url>', 'inference address', 'http://127.0.0.1:8080')
+      .option('--ts-config, --config <file>', 'config.properties that names the addresses')
+      .option('--management <url>', 'management address; the configured one unless given')
+      .option('--inference <url>', 'inference address; the configured one unless given')
       .option('--key-file <file>', 'key_file.json of the server', 'key_file.json')
+      .option('--insecure', 'accept any TLS certificate')
+      .option('-q, --quiet', 'print results and errors only')
       .option('--json', 'as JSON');
 
   client(program.command('status').description('tell whether a server runs, how it is and what it serves')).action(async (flags: ClientFlags) => {
@@ -101,17 +102,27 @@ export async function main(args: readonly string[]): Promise<number> {
     },
   );
 
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => void process.stdout.write(`${version}\n`));
+
   try {
     await program.parseAsync([...args], { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof SconceError) {
+    if (error instanceof SconceError || isSystemError(error)) {
       process.stderr.write(`${error.message}\n`);
       return 1;
     }
     throw error;
   }
+}
+
+/** A file that isn't there, a folder that may not be written: the user's to mend, told without a stack. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
 }
 
 async function ownVersion(): Promise<string> {

@@ -1,56 +1,82 @@
 import { readFile } from 'node:fs/promises';
+import { Agent, fetch, type Response } from 'undici';
 import { z } from 'zod';
 import { defineError } from '../errors/sconce-error.js';
+import { type ClientFlags, type DoorName, findDoor } from './server-addresses.js';
 
 /** A running server could not be asked, or refused. One line for the user. */
 const ServerRefused = defineError<{ message: string }>('SERVER_REFUSED', { kind: 'unavailable', says: ({ message }) => message });
 
-export interface ServerAddresses {
-  readonly management: string;
-  readonly inference: string;
-  readonly keyFile: string;
-}
-
 const keys = z.object({ management: z.object({ key: z.string() }), inference: z.object({ key: z.string() }) });
 const refusal = z.object({ code: z.number(), type: z.string(), message: z.string() });
+/** Longer than a worker may take to load by default, for which registering and scaling wait. */
 const TIMEOUT_MS = 130_000;
 
 /** The header of a door, from the key file if there is one. */
-async function authorization(keyFile: string, door: 'management' | 'inference'): Promise<Record<string, string>> {
+async function authorization(keyFile: string, door: DoorName): Promise<Record<string, string>> {
   const content = await readFile(keyFile, 'utf8').catch(() => undefined);
   if (content === undefined) return {};
-  const read = keys.safeParse(JSON.parse(content));
+  const read = keys.safeParse(parseJson(content));
   if (!read.success) throw ServerRefused({ message: `${keyFile} is not a key file` });
   return { authorization: `Bearer ${read.data[door].key}` };
 }
 
-/** Calls the management API and gives the JSON of its answer. Throws ServerRefused with the server's own words. */
-export async function manage(server: ServerAddresses, method: string, path: string): Promise<unknown> {
-  const response = await send(server, 'management', method, path);
-  const json: unknown = await response.json().catch(() => undefined);
-  if (response.ok) return json;
-  const told = refusal.safeParse(json);
-  throw ServerRefused({ message: told.success ? told.data.message : `the server answered ${response.status}` });
+/** Calls the management API and gives its answer, checked. Throws ServerRefused with the server's own words. */
+export async function manage<T>(flags: ClientFlags, method: string, path: string, schema: z.ZodType<T>): Promise<T> {
+  const response = await send(flags, 'management', method, path);
+  const json = parseJson(await response.text());
+  if (!response.ok) {
+    const told = refusal.safeParse(json);
+    throw ServerRefused({ message: told.success ? told.data.message : `the server answered ${response.status}` });
+  }
+  const read = schema.safeParse(json);
+  if (!read.success) throw ServerRefused({ message: `the server's answer to ${method} ${path} is not understood` }, read.error);
+  return read.data;
 }
 
-/** Sends a request to one of the server's doors. Throws ServerRefused when nobody answers. */
+/** Sends a request to one of the server's doors. Throws ServerRefused when nobody answers within 130 s. */
 export async function send(
-  server: ServerAddresses,
-  door: 'management' | 'inference',
+  flags: ClientFlags,
+  name: DoorName,
   method: string,
   path: string,
-  more: { body?: Buffer; type?: string } = {},
+  more: { readonly body?: Uint8Array; readonly type?: string } = {},
 ): Promise<Response> {
-  const base = door === 'management' ? server.management : server.inference;
-  const headers = { ...(await authorization(server.keyFile, door)), ...(more.type === undefined ? {} : { 'content-type': more.type }) };
+  const door = findDoor(name, flags, { env: process.env, cwd: process.cwd() });
+  const headers = { ...(await authorization(flags.keyFile, name)), ...(more.type === undefined ? {} : { 'content-type': more.type }) };
+  const dispatcher = new Agent({
+    headersTimeout: TIMEOUT_MS,
+    bodyTimeout: TIMEOUT_MS,
+    // One request a process: a connection that is kept would keep the process.
+    keepAliveTimeout: 1,
+    keepAliveMaxTimeout: 1,
+    connect: { rejectUnauthorized: flags.insecure !== true, ...(door.socketPath === undefined ? {} : { socketPath: door.socketPath }) },
+  });
   try {
-    return await fetch(`${base}${path}`, {
+    return await fetch(`${door.url}${path}`, {
       method,
       headers,
+      dispatcher,
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(more.body === undefined ? {} : { body: new Uint8Array(more.body) }),
+      ...(more.body === undefined ? {} : { body: more.body }),
     });
   } catch (error) {
-    throw ServerRefused({ message: `no server answers at ${base}` }, error);
+    throw ServerRefused({ message: whyNoAnswer(error, door.text) }, error);
+  }
+}
+
+function whyNoAnswer(error: unknown, text: string): string {
+  if (error instanceof Error && error.name === 'TimeoutError') return `the server at ${text} did not answer within ${TIMEOUT_MS / 1000} s`;
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code)) return `the certificate of ${text} is not trusted (${code}); --insecure accepts it`;
+  return `no server answers at ${text}`;
+}
+
+function parseJson(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return undefined; // The schema refuses it in words that fit.
   }
 }

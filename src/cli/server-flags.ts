@@ -35,7 +35,7 @@ export function flagSettings(flags: ServeFlags): FlagSettings {
   };
   for (const pair of flags.set ?? []) {
     const at = pair.indexOf('=');
-    put(at < 0 ? pair : pair.slice(0, at), at < 0 ? 'true' : pair.slice(at + 1), `--set ${pair}`);
+    put(at < 0 ? pair : pair.slice(0, at), at < 0 ? 'true' : pair.slice(at + 1), '--set');
   }
   put('model_store', flags.modelStore, '--model-store');
   put('workflow_store', flags.workflowStore, '--workflow-store');

@@ -32,6 +32,7 @@ function parse(args: readonly string[]) {
     workflowStore?: string;
     cppLogConfig?: string;
     models?: string[];
+    set?: string[];
     disableTokenAuth?: boolean;
     enableModelApi?: boolean;
     noSnapshots?: boolean;
@@ -45,15 +46,18 @@ function parse(args: readonly string[]) {
     else if (word === '-m' || word === '--models') {
       given.models = [];
       while (queue[0] !== undefined && !queue[0].startsWith('-')) given.models.push(queue.shift() ?? '');
-    } else return undefined;
+    } else if (word === '--set') given.set = [...(given.set ?? []), queue.shift() ?? ''];
+    else return undefined;
   }
   return given;
 }
 
 const given = parse(process.argv.slice(2));
 if (given === undefined) {
-  process.stdout.write('usage: server-process [-f FILE] [-e PYTHON] [-m MODEL...] [-s FOLDER] [-ncs] [-w FOLDER] [-clog FILE] [-dt] [-mapi]\n');
+  process.stdout.write(
+    'usage: server-process [-f FILE] [-e PYTHON] [-m MODEL...] [-s FOLDER] [-ncs] [-w FOLDER] [-clog FILE] [-dt] [-mapi] [--set KEY=VALUE]...\n',
+  );
   process.exit(1);
 }
-const { config, python, noSnapshots: _unused, ...flags } = given;
-process.exit(await runServer(flagSettings({ ...flags, ...(python === undefined ? {} : { set: [`python=${python}`] }) }), config));
+const { config, python, set = [], noSnapshots: _unused, ...flags } = given;
+process.exit(await runServer(flagSettings({ ...flags, set: python === undefined ? set : [...set, `python=${python}`] }), config));

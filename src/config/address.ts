@@ -13,18 +13,19 @@ export interface DefaultPorts {
 
 const TCP = /^(https?):\/\/(\[[0-9a-f:.%]+\]|[^:^/]+)(?::(\d+))?\/?$/i;
 
-/** Reads `(http|https)://host[:port]` or `unix:/path`; IPv6 hosts stand in brackets. Port 0 lets the system choose. Throws ConfigInvalid. */
-export function parseAddress(text: string, ports: DefaultPorts): Address {
+/** Reads `(http|https)://host[:port]` or `unix:/path`; IPv6 hosts stand in brackets. Port 0 lets the system choose. `where` is the key and its place. Throws ConfigInvalid. */
+export function parseAddress(text: string, ports: DefaultPorts, where: string): Address {
+  const invalid = () => ConfigInvalid({ message: `Invalid binding address: ${text} (${where}); allowed: http(s)://host[:port] or unix:/path` });
   if (/^unix:/i.test(text)) {
     const path = text.slice('unix:'.length);
-    if (!path.startsWith('/')) throw ConfigInvalid({ message: `Invalid binding address: ${text}` });
+    if (!path.startsWith('/')) throw invalid();
     return { kind: 'unix', scheme: 'http', path, text };
   }
   const [, scheme, host, port] = TCP.exec(text) ?? [];
-  if (scheme === undefined || host === undefined) throw ConfigInvalid({ message: `Invalid binding address: ${text}` });
+  if (scheme === undefined || host === undefined) throw invalid();
   const lower = scheme.toLowerCase() === 'https' ? 'https' : 'http';
   const number = port === undefined ? ports[lower] : Number(port);
-  if (number >= 65_535) throw ConfigInvalid({ message: `Invalid port number: ${text}` });
+  if (number >= 65_535) throw ConfigInvalid({ message: `Invalid port number: ${text} (${where}); allowed: 0 to 65534` });
   return { kind: 'tcp', scheme: lower, host: host.replace(/^\[|\]$/g, ''), port: number, text };
 }
 

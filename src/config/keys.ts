@@ -1,4 +1,4 @@
-import { boolean, integer, list, longInteger, oneOf, positiveNumber, regularExpression, type SettingType, text } from './setting-types.js';
+import { boolean, integer, longInteger, oneOf, positiveNumber, regularExpression, regularExpressions, type SettingType, text } from './setting-types.js';
 
 /** One key of config.properties. */
 export interface KeySpec<T> {
@@ -74,7 +74,7 @@ const KEYS = {
   blacklistEnvVars: key('blacklist_env_vars', regularExpression, '', 'Names of environment variables that workers must not see.'),
   preferDirectBuffer: key('prefer_direct_buffer', boolean, 'false', 'Memory of the Java server.', java('there is no Java heap')),
   asyncLogging: key('async_logging', boolean, 'false', 'Logging of the Java server.', java('log lines are always written in blocks')),
-  allowedUrls: key('allowed_urls', list, 'file://.*|http(s)?://.*', 'Regular expressions of URLs that models may come from.'),
+  allowedUrls: key('allowed_urls', regularExpressions, 'file://.*|http(s)?://.*', 'Regular expressions of URLs that models may come from.'),
   useEnvAllowedUrls: key('use_env_allowed_urls', boolean, 'false', 'Let TS_ALLOWED_URLS override allowed_urls.', noEnv),
   enableEnvvarsConfig: key('enable_envvars_config', boolean, 'false', 'Let TS_* variables override this file.', noEnv),
   enableMetricsApi: key('enable_metrics_api', boolean, 'true', 'Serve the metrics API.'),

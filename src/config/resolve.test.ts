@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { explainSettings } from './explain.js';
+import { ALL_KEYS } from './keys.js';
 import { editDistance, nearest } from './nearest-key.js';
 import { parseLoadModels, type ResolveInputs, resolveSettings } from './resolve.js';
 
@@ -86,6 +87,10 @@ describe('settings', () => {
     ['inference_address=http:/x', 'Invalid binding address: http:/x'],
     ['management_address=http://127.0.0.1:70000', 'Invalid port number: http://127.0.0.1:70000'],
     ['blacklist_env_vars=(', 'blacklist_env_vars=( (c.properties:1); allowed: a regular expression'],
+    ['blacklist_env_vars=a)(b', 'blacklist_env_vars=a)(b (c.properties:1); allowed: a regular expression'],
+    ['allowed_urls=https://ok/.*,(', 'allowed_urls=https://ok/.*,( (c.properties:1); allowed: regular expressions separated by commas'],
+    ['grpc_inference_port=70000', 'grpc_inference_port=70000 (c.properties:1); allowed: a whole number from 0 to 65535'],
+    ['number_of_gpu=-1', 'number_of_gpu=-1 (c.properties:1); allowed: a whole number from 0 to 2147483647'],
     ['token_expiration_min=-1', 'token_expiration_min=-1 (c.properties:1); allowed: a number greater than 0'],
   ])('%s is refused in one line', (line, message) => {
     expect(() => resolved(`${line}\n`)).toThrow(`Invalid configuration: ${message}`);
@@ -100,6 +105,44 @@ describe('settings', () => {
       'c.properties:4: enable_model_api=yes counts as false; allowed: true or false',
       'c.properties:3: vmargs is ignored: there is no Java machine',
     ]);
+  });
+
+  it('name the key and the place of an address that is none', () => {
+    expect(() => resolved('\nmetrics_address=ftp://x\n')).toThrow(
+      'Invalid binding address: ftp://x (metrics_address in c.properties:2); allowed: http(s)://host[:port] or unix:/path',
+    );
+  });
+
+  it('count lines by any line end, and a pair by its first line', () => {
+    const { sources } = resolved('# note\rdebug=true\r\n\njob_queue_size=\\\n  5\nkeystore=k\n').settings;
+
+    expect(['debug', 'job_queue_size', 'keystore'].map((key) => sources.get(key)?.where)).toEqual(['c.properties:2', 'c.properties:4', 'c.properties:6']);
+  });
+
+  it('refuse a \\u that is no character instead of dropping its backslash', () => {
+    expect(() => resolved('debug=true\nmodel_store=C:\\users\n')).toThrow(/^Invalid configuration: model_store \(c\.properties:2\) holds a \\u/);
+    expect(resolved('model_store=C:\\\\users\n').settings.modelStore).toBe('C:\\users');
+  });
+
+  it('take a key of --set as the file is taken: unknown ones warn, switches count', () => {
+    const flags = new Map([
+      ['job_queue_sise', { text: '3', where: '--set' }],
+      ['enable_envvars_config', { text: 'true', where: '--set' }],
+    ]);
+
+    const { settings, warnings } = resolved('', { flags, env: { TS_JOB_QUEUE_SIZE: '9' } });
+
+    expect(warnings).toEqual(['--set: unknown key job_queue_sise; did you mean job_queue_size?']);
+    expect(settings.jobQueueSize).toBe(9);
+    expect(settings.sources.get('job_queue_size')).toEqual({ text: '9', source: 'environment', where: 'TS_JOB_QUEUE_SIZE' });
+  });
+
+  it('take an empty TS_CONFIG_FILE for none', () => {
+    expect(resolved('job_queue_size=2\n', { env: { TS_CONFIG_FILE: '' } }).settings.jobQueueSize).toBe(2);
+  });
+
+  it('say that a named file cannot be read', () => {
+    expect(() => resolveSettings({ flags: new Map(), env: {}, cwd, configFile: join(cwd, 'none') })).toThrow('config file cannot be read');
   });
 
   it('take addresses without ports, Unix sockets and IPv6', () => {
@@ -140,5 +183,20 @@ describe('the nearest key', () => {
       }),
     );
     expect(nearest('modle_store', ['model_store', 'models'])).toBe('model_store');
+  });
+
+  it('finds any key again after one slip of the keyboard', () => {
+    const keys = ALL_KEYS.map(([, { key }]) => key);
+    const slip = fc.record({ key: fc.constantFrom(...keys), at: fc.nat(), letter: fc.constantFrom('q', 'z', ''), replaces: fc.boolean() });
+    fc.assert(
+      fc.property(slip, ({ key, at, letter, replaces }) => {
+        const place = at % key.length;
+        const typed = key.slice(0, place) + letter + key.slice(place + (replaces ? 1 : 0));
+
+        const found = nearest(typed, keys);
+
+        expect(found === undefined ? Number.POSITIVE_INFINITY : editDistance(typed.toLowerCase(), found.toLowerCase())).toBeLessThanOrEqual(1);
+      }),
+    );
   });
 });

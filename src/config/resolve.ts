@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ConfigInvalid } from '../errors/config.js';
-import { parseAddress } from './address.js';
+import { type DefaultPorts, parseAddress } from './address.js';
 import { ALL_KEYS, type RawSettings } from './keys.js';
 import type { Settings, WantedModel } from './settings.js';
-import { defaultLayer, environmentLayer, fileLayer, type Layer, openInferenceLayer, type Sourced } from './sources.js';
+import { defaultLayer, environmentLayer, fileLayer, flagLayer, type Layer, openInferenceLayer, type Sourced } from './sources.js';
 
 export interface ResolveInputs {
   /** Key of config.properties → value, from the command line. `where` is the flag. */
@@ -20,9 +20,9 @@ export interface Resolved {
   readonly warnings: readonly string[];
 }
 
-/** Which file is read: TS_CONFIG_FILE, then the named one, then config.properties in the working directory. */
+/** Which file is read: TS_CONFIG_FILE (an empty one counts as unset, as container files like to write it), then the named one, then config.properties in the working directory. */
 function findConfigFile({ env, cwd, configFile }: Pick<ResolveInputs, 'env' | 'cwd' | 'configFile'>): string | undefined {
-  const named = env.TS_CONFIG_FILE ?? configFile;
+  const named = env.TS_CONFIG_FILE || configFile;
   if (named !== undefined) return named;
   const here = join(cwd, 'config.properties');
   return existsSync(here) ? here : undefined;
@@ -34,21 +34,26 @@ export function resolveSettings(inputs: ResolveInputs): Resolved {
   const warnings: string[] = [];
   const file = findConfigFile(inputs);
   const fromFile: Layer = file === undefined ? new Map() : fileLayer(readConfig(file), basename(file), env, warnings);
-  const isOn = (key: string) => fromFile.get(key)?.text.trim().toLowerCase() === 'true';
+  const fromFlags = flagLayer(flags, warnings);
+  const isOn = (key: string) => (fromFlags.get(key) ?? fromFile.get(key))?.text.trim().toLowerCase() === 'true';
   const layers: Layer[] = [
     defaultLayer(),
     fromFile,
-    new Map([...flags].map(([key, flag]): [string, Sourced] => [key, { ...flag, source: 'flag' }])),
+    fromFlags,
     isOn('enable_envvars_config') ? environmentLayer(env, isOn('use_env_allowed_urls')) : new Map(),
     openInferenceLayer(env),
   ];
   const sources = new Map(layers.flatMap((layer) => [...layer]));
   const raw = readAll(sources, warnings);
+  const address = (key: string, ports: DefaultPorts) => {
+    const { text, where } = sources.get(key) ?? { text: '', where: 'default' };
+    return parseAddress(text, ports, `${key} in ${where}`);
+  };
   const settings: Settings = Object.freeze({
     ...raw,
-    inferenceAddress: parseAddress(raw.inferenceAddress ?? '', { http: 80, https: 443 }),
-    managementAddress: parseAddress(raw.managementAddress ?? '', { http: 8081, https: 8444 }),
-    metricsAddress: parseAddress(raw.metricsAddress ?? '', { http: 8082, https: 8445 }),
+    inferenceAddress: address('inference_address', { http: 80, https: 443 }),
+    managementAddress: address('management_address', { http: 8081, https: 8444 }),
+    metricsAddress: address('metrics_address', { http: 8082, https: 8445 }),
     loadModels: parseLoadModels(raw.loadModels),
     configFile: file,
     sources,

@@ -35,15 +35,6 @@ export const positiveNumber: SettingType<number> = {
   read: (value) => (Number(value) > 0 && Number.isFinite(Number(value)) ? Number(value) : undefined),
 };
 
-export const list: SettingType<readonly string[]> = {
-  allowed: 'a list separated by commas',
-  read: (value) =>
-    value
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== ''),
-};
-
 export function oneOf<const T extends string>(...words: readonly T[]): SettingType<T> {
   return {
     allowed: words.join(', '),
@@ -58,9 +49,27 @@ export const regularExpression: SettingType<RegExp> = {
   allowed: 'a regular expression',
   read: (value) => {
     try {
+      // Alone first: `a)(b` is none, though the group around it would make it one.
+      new RegExp(value);
       return new RegExp(`^(?:${value})$`);
     } catch {
       return undefined;
     }
   },
 };
+
+/** The patterns as text: who matches with them chooses the flags. */
+export const regularExpressions: SettingType<readonly string[]> = {
+  allowed: 'regular expressions separated by commas',
+  read: (value) => {
+    const patterns = splitList(value);
+    return patterns.every((pattern) => regularExpression.read(pattern) !== undefined) ? patterns : undefined;
+  },
+};
+
+function splitList(value: string): readonly string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}

@@ -15,19 +15,15 @@ export interface Sourced {
 
 export type Layer = ReadonlyMap<string, Sourced>;
 
+const KNOWN_KEYS: ReadonlySet<string> = new Set(ALL_KEYS.map(([, spec]) => spec.key));
 const ENV_REFERENCE = /\$\$([^$]{2,})\$\$/g;
 
 /** The layer of a config.properties: `$$NAME$$` replaced by the environment, literally. Unknown keys warn with the nearest known one. Throws ConfigInvalid for a variable that is not set. */
 export function fileLayer(content: string, name: string, env: Readonly<Record<string, string | undefined>>, warnings: string[]): Layer {
-  const known = new Set(ALL_KEYS.map(([, spec]) => spec.key));
   const layer = new Map<string, Sourced>();
-  for (const { key, value, line } of parseProperties(content)) {
+  for (const { key, value, line } of parseProperties(content, name)) {
     const where = `${name}:${line}`;
-    if (!known.has(key)) {
-      const meant = nearest(key, known);
-      warnings.push(`${where}: unknown key ${key}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
-      continue;
-    }
+    if (!isKnown(key, where, warnings)) continue;
     const text = value.replace(ENV_REFERENCE, (_, variable: string) => {
       const found = env[variable];
       if (found === undefined) throw ConfigInvalid({ message: `Invalid Environment Variable ${variable} (${key} in ${where})` });
@@ -36,6 +32,20 @@ export function fileLayer(content: string, name: string, env: Readonly<Record<st
     layer.set(key, { text, source: 'file', where });
   }
   return layer;
+}
+
+/** The layer of the command line: keys already named, each with its flag. Unknown keys (of `--set`) warn with the nearest known one. */
+export function flagLayer(flags: ReadonlyMap<string, { readonly text: string; readonly where: string }>, warnings: string[]): Layer {
+  const layer = new Map<string, Sourced>();
+  for (const [key, { text, where }] of flags) if (isKnown(key, where, warnings)) layer.set(key, { text, where, source: 'flag' });
+  return layer;
+}
+
+function isKnown(key: string, where: string, warnings: string[]): boolean {
+  if (KNOWN_KEYS.has(key)) return true;
+  const meant = nearest(key, KNOWN_KEYS);
+  warnings.push(`${where}: unknown key ${key}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
+  return false;
 }
 
 /** The layer of TS_* variables; `allowed_urls` only where the file lets it. */

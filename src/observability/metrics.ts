@@ -9,6 +9,8 @@ import { parseMetricLine } from './worker-metric-line.js';
 export type MetricsMode = 'log' | 'prometheus' | 'legacy';
 
 const LEGACY = new Set(['ts_inference_requests_total', 'ts_inference_latency_microseconds', 'ts_queue_latency_microseconds']);
+/** Prepared log lines that are kept. */
+const MAX_FRAMES = 10_000;
 /** Metrics that `model_metrics_auto_detect` may add. */
 const MAX_DETECTED = 1000;
 
@@ -26,6 +28,7 @@ export class Metrics {
   readonly #server = new Map<string, MetricFamily>();
   readonly #model = new Map<string, MetricFamily>();
   #detected = 0;
+  readonly #frames = new Map<string, { readonly before: string; readonly after: string }>();
 
   constructor(private readonly options: MetricsOptions) {
     for (const spec of [...options.config.server, ...SCONCE_METRICS]) this.#server.set(spec.name, new MetricFamily(spec));
@@ -36,14 +39,28 @@ export class Metrics {
   server(name: string, value: number, ...labels: readonly string[]): void {
     const family = this.#server.get(name);
     if (family === undefined) return;
-    const values = [...labels, this.options.hostname];
     if (this.#onPage(name)) {
-      if (!family.update(value, values)) this.options.log.error(`Failed to update frontend metric ${name}: its labels don't fit metrics.yaml`);
+      if (!family.update(value, [...labels, this.options.hostname]))
+        this.options.log.error(`Failed to update frontend metric ${name}: its labels don't fit metrics.yaml`);
       return;
     }
-    const { spec } = family;
-    if (values.length !== spec.dimensions.length) return this.options.log.error(`Failed to update frontend metric ${name}: its labels don't fit metrics.yaml`);
-    this.options.files.serverMetric(`${this.#text(spec, value, labels)},timestamp:${epochSeconds()}`);
+    const frame = this.#frameOf(family.spec, labels);
+    if (frame === undefined) return this.options.log.error(`Failed to update frontend metric ${name}: its labels don't fit metrics.yaml`);
+    this.options.files.serverMetric(`${frame.before}${javaDouble(value)}${frame.after}${epochSeconds()}`);
+  }
+
+  /** What stands before and after the value in the log line of one metric with one set of labels. Kept, since the busy ones are written several times a request. */
+  #frameOf(spec: MetricSpec, labels: readonly string[]): { readonly before: string; readonly after: string } | undefined {
+    if (labels.length + 1 !== spec.dimensions.length) return undefined;
+    const key = `${spec.name} ${labels.join(' ')}`;
+    let frame = this.#frames.get(key);
+    if (frame === undefined) {
+      if (this.#frames.size >= MAX_FRAMES) this.#frames.clear();
+      const before = `${spec.name}.${spec.unit}:`;
+      frame = { before, after: `${this.#text(spec, 0, labels).slice(before.length + '0.0'.length)},timestamp:` };
+      this.#frames.set(key, frame);
+    }
+    return frame;
   }
 
   /** Takes a line that a worker wrote with the metrics mark. False when it could not be read; the caller logs it then. */

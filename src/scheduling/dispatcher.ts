@@ -240,7 +240,7 @@ export class Dispatcher {
     let pipelined: LaneLoad | undefined;
     for (const load of this.#lanes.values()) {
       if (load.idle) return load;
-      if (pipelined === undefined && load.canPipeline) pipelined = load;
+      if (load.canPipeline && (pipelined === undefined || load.running.length < pipelined.running.length)) pipelined = load;
     }
     return pipelined;
   }

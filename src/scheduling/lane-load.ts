@@ -10,8 +10,10 @@ export interface RunningBatch {
 
 /** Weight of the newest run time in the moving average. */
 const SMOOTHING = 0.2;
-/** Above this run time a second batch isn't pushed behind a running one: it would wait there longer than the trip through the socket costs. */
+/** Above this run time no batch is pushed behind a running one: it would wait there longer than the trip to the worker costs. */
 const PIPELINE_BELOW_MS = 10;
+/** Below this one as many as the lane takes may lie there: their trips to the worker are then shared. */
+const PIPELINE_DEEP_BELOW_MS = 0.5;
 
 /** What one lane is doing. Batches run in the order they were given; only the oldest has a clock running against it. */
 export class LaneLoad {
@@ -28,9 +30,11 @@ export class LaneLoad {
     return this.running.length === 0 && !this.leaving;
   }
 
-  /** May take a batch behind the one it runs. Only where batches are short, and only once one has been measured. */
+  /** May take a batch behind those it has. Only where batches are short, and only once one has been measured. */
   get canPipeline(): boolean {
-    return !this.leaving && this.running.length < this.lane.pipelineDepth && this.#averageMs !== undefined && this.#averageMs < PIPELINE_BELOW_MS;
+    if (this.leaving || this.#averageMs === undefined || this.#averageMs >= PIPELINE_BELOW_MS) return false;
+    const depth = this.#averageMs < PIPELINE_DEEP_BELOW_MS ? this.lane.pipelineDepth : Math.min(2, this.lane.pipelineDepth);
+    return this.running.length < depth;
   }
 
   measured(ms: number): void {

@@ -188,7 +188,7 @@ describe('a batch', () => {
     await Promise.all([first.finished, second.finished]);
 
     expect(order).toEqual(['first', 'second']);
-    expect(runner.pipelineDepth).toBe(2);
+    expect(runner.pipelineDepth).toBe(8);
   });
 
   it('of a coroutine handler overlaps with the next and is still done in its turn', async () => {

@@ -23,7 +23,8 @@ export interface WorkerSurroundings {
 
 type State = 'created' | 'loading' | 'failed' | 'ready' | 'stopping' | 'condemned' | 'gone';
 
-const PIPELINE_DEPTH = 2;
+/** Batches that may lie in the worker's socket. The dispatcher fills it only where they are over in a moment. */
+const PIPELINE_DEPTH = 8;
 /** Room for a frame's numbers, phrase and headers, and for a frame of several small parts. */
 const FRAME_ROOM_BYTES = 1024 * 1024;
 /** From its last word to its end: what the model's own clean-up may take. */
@@ -63,6 +64,7 @@ export class WorkerProcess implements Runner {
   #loadFailure: SconceError | undefined;
   #end: ProcessEnd | undefined;
   #channelsSeen = 0;
+  #isGathering = false;
   readonly #open = new Set<Socket>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #lastLines = new LastLines();
@@ -104,7 +106,22 @@ export class WorkerProcess implements Runner {
     const id = this.#batches.add(batch, sink);
     const frame = encodeBatch(id, batch.requests);
     if (frame === undefined) this.#batches.refuse(id, BadInput({ what: 'The inputs of the batch are longer than 4 GiB.' }));
-    else this.#data?.write(frame);
+    else this.#send(frame);
+  }
+
+  /** Batches of one turn of the event loop go to the worker in one system call, which costs as much as everything else of a small request. */
+  #send(frame: Buffer): void {
+    const data = this.#data;
+    if (data === undefined) return;
+    if (!this.#isGathering) {
+      this.#isGathering = true;
+      data.cork();
+      setImmediate(() => {
+        this.#isGathering = false;
+        data.uncork();
+      });
+    }
+    data.write(frame);
   }
 
   stop(graceMs: number): Promise<void> {
