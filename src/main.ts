@@ -54,6 +54,8 @@ const HOME = fileURLToPath(new URL('..', import.meta.url));
 const WORKER_GRACE_MS = 2000;
 /** For answers that are ready when the drain time ends to reach their clients. */
 const LAST_WORDS_MS = 500;
+/** ONNX Runtime reports its use to its maker unless it is told not to. A server doesn't speak to anybody it wasn't asked to speak to. */
+export const QUIET_LIBRARIES: Readonly<Record<string, string>> = { ORT_DISABLE_TELEMETRY: '1' };
 const DEBUG_TIMEOUT_S = 2_147_483_647;
 
 /** What the server is started with beside its settings. */
@@ -72,17 +74,37 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** Builds and starts a server. Resolves when all listeners are open. Rejects with ConfigInvalid or BindFailed, with nothing left running. */
+/** Builds and starts a server. Resolves when all listeners are open. Rejects with ConfigInvalid, BindFailed or KeyFileNotWritten, with nothing left running or lying about. */
 export async function startServer(settings: Settings, options: ServerOptions): Promise<RunningServer> {
-  const { cwd, env, print } = options;
+  const { cwd, env } = options;
   const logFolder = resolve(cwd, env.LOG_LOCATION ?? 'logs');
   const metricsFolder = resolve(cwd, env.METRICS_LOCATION ?? 'logs');
   const files = new LogFiles({ logFolder, metricsFolder, json: settings.logJson, console: { write: (text) => void process.stdout.write(text) } });
   const log = serverLog(files, 'sconce');
-  for (const warning of options.warnings) log.warn(warning);
-
   const life = new Lifecycle(log);
-  const runFolder = await createTempFolder('sconce-', env.TEMP ?? tmpdir());
+  try {
+    return await assemble(settings, options, { files, log, life, logFolder, metricsFolder });
+  } catch (error) {
+    await life.stop();
+    await files.close();
+    throw error;
+  }
+}
+
+/** What is there before anything else. */
+interface Foundation {
+  readonly files: LogFiles;
+  readonly log: Log;
+  readonly life: Lifecycle;
+  readonly logFolder: string;
+  readonly metricsFolder: string;
+}
+
+/** Builds the parts in the order of the request's way backwards, so that each finds what it stands on, and starts them. */
+async function assemble(settings: Settings, options: ServerOptions, { files, log, life, logFolder, metricsFolder }: Foundation): Promise<RunningServer> {
+  const { cwd, env, print } = options;
+  for (const warning of options.warnings) log.warn(warning);
+  const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
   const pool = new TaskPool<UnpackTask, UnpackOutcome>(threadEntry('./models/unpack/unpack-thread.js', import.meta.url), 2);
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
@@ -146,6 +168,7 @@ export async function startServer(settings: Settings, options: ServerOptions): P
     configured: configuredModels(settings.models),
     log: log.named('sconce.registry'),
   });
+  life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const tokens = new TokenGate({
     disabled: settings.disableTokenAuthorization,
@@ -194,20 +217,13 @@ export async function startServer(settings: Settings, options: ServerOptions): P
     listeners.push(listener);
   }
 
-  const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP ?? tmpdir(), gpus, cpus, python: interpreter };
+  const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };
   log.info(startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
-  try {
-    tokens.start();
-    await registry.loadAtStartup(startupModels(settings, cwd));
-    for (const listener of listeners) life.add(listener);
-    if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000));
-    await life.start();
-  } catch (error) {
-    await registry.stop(AbortSignal.abort(), 0);
-    await life.stop();
-    await files.close();
-    throw error;
-  }
+  tokens.start();
+  await registry.loadAtStartup(startupModels(settings, cwd));
+  for (const listener of listeners) life.add(listener);
+  if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000));
+  await life.start();
   files.flush();
   print('Model server started.');
   greet(settings, tokens, listeners[0]?.port, print);
@@ -307,7 +323,8 @@ function createBackends(
 
 /** The server's environment without what `blacklist_env_vars` names. */
 function workerEnvironment({ blacklistEnvVars }: Settings, env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined || blacklistEnvVars.test(name) ? [] : [[name, value]])));
+  const seen = Object.entries(env).flatMap(([name, value]): [string, string][] => (value === undefined || blacklistEnvVars.test(name) ? [] : [[name, value]]));
+  return { ...QUIET_LIBRARIES, ...Object.fromEntries(seen) };
 }
 
 function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {

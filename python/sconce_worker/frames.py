@@ -5,6 +5,7 @@ gateway's side is `src/backends/python/frames.ts`; `test/contract/frame-vectors.
 """
 
 import json
+import select
 import struct
 from typing import Optional
 
@@ -45,6 +46,7 @@ class FrameReader:
         self._start = 0
         self._end = 0
         self._wanted = 0
+        self._poll = None
         self._use(bytearray(_ROOM_BYTES))
 
     def _use(self, buffer: bytearray) -> None:
@@ -66,6 +68,13 @@ class FrameReader:
         payload = self._view[self._start + 5 : self._start + 4 + length]
         self._start += 4 + length
         return kind, payload
+
+    def wait(self, milliseconds: int) -> bool:
+        """Waits that long at most; True when there is something to `fill` with, if only the end of the connection."""
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._connection, select.POLLIN)
+        return bool(self._poll.poll(milliseconds))
 
     def fill(self) -> bool:
         """Waits for bytes from the gateway; False when it has closed the connection."""

@@ -8,8 +8,9 @@ import socket
 from sconce_worker import frames, loading, output
 from sconce_worker.batch_answer import BatchAnswer
 
-# Batches whose times may wait to be printed.
+# The times of batches are printed together, in one system call: after so many, or when nothing has come for so long.
 _LATE_TIMES = 64
+_IDLE_MS = 20
 
 
 def run(data: socket.socket) -> int:
@@ -60,15 +61,13 @@ def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> 
     late: list = []
     while True:
         frame = reader.take()
-        if frame is None or len(late) >= _LATE_TIMES:
-            # Nobody waits now: the times of the last batches are printed in one system call.
-            if late:
-                with output.gathered():
-                    service.record_late(late)
-            if frame is None:
-                if not reader.fill():
-                    return False
-                continue
+        if late and (len(late) >= _LATE_TIMES or (frame is None and not reader.wait(_IDLE_MS))):
+            with output.gathered():
+                service.record_late(late)
+        if frame is None:
+            if not reader.fill():
+                return False
+            continue
         kind, payload = frame
         if kind == frames.STOP:
             return True

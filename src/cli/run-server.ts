@@ -1,11 +1,13 @@
 import { resolveSettings } from '../config/resolve.js';
 import { SconceError } from '../errors/sconce-error.js';
-import { startServer } from '../main.js';
+import { QUIET_LIBRARIES, startServer } from '../main.js';
 import type { FlagSettings } from './server-flags.js';
 
 /** Runs a server in this process until a signal ends it, and gives the exit code: 0 after a clean stop, 1 when it could not start. */
 export async function runServer(flags: FlagSettings, configFile: string | undefined): Promise<number> {
   const print = (line: string) => void process.stdout.write(`${line}\n`);
+  // Native libraries read the process's own environment, before any of our settings reach them.
+  for (const [name, value] of Object.entries(QUIET_LIBRARIES)) process.env[name] ??= value;
   try {
     const { TEMP, ...rest } = process.env;
     // An empty TEMP is none: it must not make the working directory the place of temporary files.

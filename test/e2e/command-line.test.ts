@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -149,6 +149,7 @@ describe('sconce', () => {
     expect(wrong).toMatchObject({ status: 1, stdout: expect.stringMatching(/^Invalid configuration: job_queue_size=lots .*allowed: a whole number/) });
     expect(busy.status).toBe(1);
     expect(busy.stdout).toContain(`Failed to bind to address: http://127.0.0.1:${port}`);
+    expect(readdirSync(folder).filter((name) => name.startsWith('sconce-'))).toEqual([]);
   });
 
   it('config prints each setting and where it came from', () => {

@@ -221,6 +221,7 @@ describe('describing', () => {
 describe('metrics', () => {
   it("the page has TorchServe's names with figures after a prediction", async () => {
     await server.predict('plain');
+    await server.eventually(async () => (await call(`${server.metrics}/metrics`)).text.includes('PredictionTime{'), 'the worker has told its time');
     const page = await call(`${server.metrics}/metrics`);
 
     expect(page.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,7 +33,11 @@ async function register(url: string, query = 'initial_workers=1'): Promise<void>
 
 beforeAll(async () => {
   cpSync(join(DEMO, 'store'), server.store, { recursive: true });
-  await server.start({ args: ['--models', 'digits', 'digits_torch.mar'], config: { default_workers_per_model: '1' } });
+  await server.start({
+    args: ['--models', 'digits', 'digits_torch.mar'],
+    config: { default_workers_per_model: '1' },
+    env: { TMPDIR: server.folder, TEMP: server.folder },
+  });
 });
 
 afterAll(() => server.dispose());
@@ -103,6 +107,12 @@ describe('an ONNX model', () => {
 
     expect([status, headers['x-sconce-reason']]).toEqual([400, 'bad_input']);
     expect((await server.predict('digits', { body: image(1) })).status).toBe(200);
+  });
+
+  it('reports to nobody: the engine keeps no telemetry', async () => {
+    expect((await server.predict('digits', { body: image(5) })).status).toBe(200);
+
+    expect(readdirSync(server.folder).filter((name) => name.startsWith('mat-debug') || name === '.ses')).toEqual([]);
   });
 
   it('that is no ONNX file fails its registration, and nothing stays', async () => {
