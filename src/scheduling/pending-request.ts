@@ -45,7 +45,8 @@ export class PendingRequest {
     if (this.ended) return;
     this.begun = true;
     if (part.last) this.#end();
-    this.answer.part(timings ? { ...part, timings } : part);
+    const { status, reason, headers, body, last } = part;
+    this.answer.part(timings ? { status, reason, headers, body, last, timings } : part);
   }
 
   fail(error: SconceError): void {

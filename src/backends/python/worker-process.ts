@@ -109,11 +109,11 @@ export class WorkerProcess implements Runner {
     else this.#send(frame);
   }
 
-  /** Batches of one turn of the event loop go to the worker in one system call, which costs as much as everything else of a small request. */
+  /** An idle worker gets its batch at once. Those of one turn of the event loop that go behind others share a system call, which costs as much as the rest of a small request. */
   #send(frame: Buffer): void {
     const data = this.#data;
     if (data === undefined) return;
-    if (!this.#isGathering) {
+    if (!this.#isGathering && this.#batches.count > 1) {
       this.#isGathering = true;
       data.cork();
       setImmediate(() => {
