@@ -2,7 +2,7 @@ import { ConfigInvalid } from '../errors/config.js';
 import { LocationRefused } from '../errors/model.js';
 
 const MAX_PATTERN_CHARS = 1000;
-const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
+const SCHEME = /^(?:https?|file):\/\//i;
 
 /** The URLs that models may come from: a list of regular expressions, each matched against the whole normalised URL, upper and lower case alike. */
 export class AllowedUrls {
@@ -20,7 +20,7 @@ export class AllowedUrls {
     });
   }
 
-  /** Whether a location is a URL at all; everything else is a name in the store. */
+  /** Whether a location is a URL that can be fetched; everything else, other schemes included, is a name in the store, as in TorchServe. */
   static looksLikeUrl(location: string): boolean {
     return SCHEME.test(location);
   }

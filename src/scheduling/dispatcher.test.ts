@@ -91,6 +91,17 @@ describe('a dispatcher', () => {
     expect(lane.ids(1)).toEqual([third]);
   });
 
+  it('lets requests of one turn leave together where batches wait for nobody', async () => {
+    const dispatcher = aDispatcher({ batchSize: 4, maxBatchDelayMs: 0, queueSize: 10 });
+    const lane = new RecordingLane('a');
+    dispatcher.laneReady(lane);
+
+    const turn = [offer(dispatcher).id, offer(dispatcher).id, offer(dispatcher).id];
+    await new Promise((resolve) => setImmediate(resolve));
+
+    expect(lane.runs.map((_, n) => lane.ids(n))).toEqual([turn]);
+  });
+
   it('tells waiting for company apart from waiting for a worker', () => {
     const dispatcher = aDispatcher({ batchSize: 2 });
     const lane = new RecordingLane('a');

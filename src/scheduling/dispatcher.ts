@@ -38,6 +38,7 @@ export class Dispatcher {
   readonly #lanes = new Map<Lane, LaneLoad>();
   #supply: Supply = { replicas: 0, hopeful: 0 };
   #draining = false;
+  #dispatchIsDue = false;
   #batchTimer: NodeJS.Timeout | undefined;
   /** Since when a free lane has been waiting for the batch to fill; undefined while none is. */
   #gatheringSinceMs: number | undefined;
@@ -68,6 +69,7 @@ export class Dispatcher {
     if (refusal !== undefined) return this.#refuse(pending, refusal);
     if (!this.#queue.push(pending)) return this.#refuse(pending, QueueFull({ model: this.model, version: request.version }));
     this.#watchDeadline(pending);
+    if (this.#gathersTurns && this.#queue.length < this.limits.batchSize) return this.#dispatchThisTurn();
     this.#dispatch();
     if (!pending.ended && pending.dispatchedAtMs === 0) this.#watchWaiting(pending);
   }
@@ -142,6 +144,21 @@ export class Dispatcher {
     }
   }
 
+  /** Where batches wait for nobody, requests of one turn of the event loop still leave together: a batch of one would keep the next seven waiting. */
+  get #gathersTurns(): boolean {
+    return this.limits.batchSize > 1 && this.limits.maxBatchDelayMs === 0;
+  }
+
+  #dispatchThisTurn(): void {
+    if (this.#dispatchIsDue) return;
+    this.#dispatchIsDue = true;
+    setImmediate(() => {
+      this.#dispatchIsDue = false;
+      this.#dispatch();
+      for (const pending of this.#queue) if (!pending.watched) this.#watchWaiting(pending);
+    });
+  }
+
   #refusal(request: InferenceRequest): SconceError | undefined {
     if (this.#draining) return Draining({});
     if (this.#usableLanes() === 0 && this.#supply.hopeful === 0) return this.#noSupply(request);
@@ -174,6 +191,7 @@ export class Dispatcher {
   }
 
   #watchWaiting(pending: PendingRequest): void {
+    pending.watched = true;
     const { cancelled } = pending.request;
     const drop = () => {
       if (pending.dispatchedAtMs !== 0) return;
@@ -297,7 +315,8 @@ export class Dispatcher {
         clearTimeout(load.timer);
         if (load.running.length > 0) this.#startClock(load);
         else load.onEmpty?.();
-        this.#dispatch();
+        if (this.#gathersTurns) this.#dispatchThisTurn();
+        else this.#dispatch();
         this.#checkQuiet();
       },
     };

@@ -18,6 +18,8 @@ export class PendingRequest {
   /** A part has reached the client: it can no longer be tried again. */
   begun = false;
   ended = false;
+  /** Its client's going is heard of while it waits. */
+  watched = false;
   dispatchedAtMs = 0;
   batchWaitMs = 0;
   #deadlineTimer: NodeJS.Timeout | undefined;

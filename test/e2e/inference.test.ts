@@ -72,6 +72,7 @@ describe('what a handler gets', () => {
     expect(headers).toMatchObject({ 'X-CamelCase': 'yes', explain: 'False', url_path: 'a/b' });
     expect(answer.headers['x-request-id']).toBe(request_id);
     expect((await echo('/explanations/echo')).headers).toMatchObject({ explain: 'True', url_path: '' });
+    expect((await echo('/predictions/echo', { method: 'GET' })).headers).toMatchObject({ 'content-length': '0' });
   });
 
   it('query values only where TorchServe gives them', async () => {

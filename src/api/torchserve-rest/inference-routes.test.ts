@@ -108,7 +108,7 @@ describe('predictions', () => {
       ],
     });
 
-    expect(headers).toEqual({ 'X-CamelCase': '1', url_path: '', explain: 'False' });
+    expect(headers).toEqual({ 'X-CamelCase': '1', 'content-length': '0', url_path: '', explain: 'False' });
   });
 
   it('do not take inputs from the query', async () => {

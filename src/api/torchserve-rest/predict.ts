@@ -69,7 +69,7 @@ class RestInferenceRequest implements InferenceRequest {
     this.id = http.id;
     this.version = wish.version;
     this.purpose = wish.purpose;
-    this.headers = wish.headers.length === 0 ? http.headers : http.headers.concat(wish.headers);
+    this.headers = http.headers.concat(lengthHeader(http), wish.headers);
     this.receivedAtMs = http.receivedAtMs;
     const timeoutMs = timeoutOf(http);
     this.deadlineAtMs = timeoutMs === undefined ? undefined : http.receivedAtMs + timeoutMs;
@@ -78,6 +78,11 @@ class RestInferenceRequest implements InferenceRequest {
   get cancelled(): AbortSignal {
     return this.#http.closed;
   }
+}
+
+/** TorchServe's server tells a handler the length of a body, in lower case, where the client did not. */
+function lengthHeader(http: HttpRequest): readonly HeaderPair[] {
+  return http.header('content-length') === undefined ? [['content-length', String(http.body.length)]] : [];
 }
 
 function modelNameOf(inputs: readonly InputParameter[]): string {
