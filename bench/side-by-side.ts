@@ -29,6 +29,7 @@ interface Row {
 }
 
 const rows: Row[] = [];
+let stages = 0;
 
 function note(what: string, unit: string, sconce: number, torchserve: number | undefined, lowerIsBetter = false): void {
   const ratio = torchserve === undefined ? undefined : lowerIsBetter ? torchserve / sconce : sconce / torchserve;
@@ -38,8 +39,10 @@ function note(what: string, unit: string, sconce: number, torchserve: number | u
 }
 
 function contenders(models: string, extraSconce: string): { sconce: Contender; torchserve: Contender } {
-  const sconceHome = join(folder, 'sconce');
-  const peerHome = join(folder, 'torchserve');
+  // A home of its own for each stage: TorchServe's PID file lies there, and outlives it for a while.
+  stages += 1;
+  const sconceHome = join(folder, `stage-${stages}`, 'sconce');
+  const peerHome = join(folder, `stage-${stages}`, 'torchserve');
   const ours = writeConfig(sconceHome, 28080, models, `python=${python}\nsconce_cache_dir=${join(folder, 'cache')}\n${extraSconce}`);
   const theirs = writeConfig(peerHome, 18080, models, '');
   const args = (config: string) => ['--start', '--foreground', '--ncs', '--model-store', store, '--ts-config', config];
@@ -101,11 +104,11 @@ async function onStage(stage: Stage): Promise<void> {
   const { model, body, contentType, right } = stage.probe;
   const running: Started[] = [];
   try {
-    const ours = await startContender(sconce, join(folder, 'sconce'), () => answers(sconce, model, body, contentType, right));
+    const ours = await startContender(sconce, join(folder, `stage-${stages}`, 'sconce'), () => answers(sconce, model, body, contentType, right));
     running.push(ours);
     let theirs: Started | undefined;
     if (torchserveInstalled) {
-      theirs = await startContender(torchserve, join(folder, 'torchserve'), () => answers(torchserve, model, body, contentType, right));
+      theirs = await startContender(torchserve, join(folder, `stage-${stages}`, 'torchserve'), () => answers(torchserve, model, body, contentType, right));
       running.push(theirs);
     }
     note('start to first right answer', 'ms', ours.firstPredictionMs, theirs?.firstPredictionMs, true);
@@ -121,8 +124,24 @@ async function onStage(stage: Stage): Promise<void> {
           new Promise((resolve) => (child.exitCode === null && child.signalCode === null ? child.once('exit', resolve) : resolve(undefined))),
       ),
     );
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await portsAreFree([sconce.inferencePort, torchserve.inferencePort]);
   }
+}
+
+/** TorchServe's launcher ends before its server does. Waits at most 30 s. */
+async function portsAreFree(ports: readonly number[]): Promise<void> {
+  for (const endAtMs = Date.now() + 30_000; Date.now() < endAtMs; ) {
+    const answers = await Promise.all(
+      ports.map((port) =>
+        fetch(`http://127.0.0.1:${port}/ping`)
+          .then(() => true)
+          .catch(() => false),
+      ),
+    );
+    if (!answers.includes(true)) break;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2000));
 }
 
 const digitsOnnx = join(root, 'demo', 'store', 'digits', 'digits.onnx');

@@ -18,7 +18,9 @@ export async function launchServer(args: readonly string[], { foreground }: { re
     child.unref();
     return 0;
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  // A terminal's Ctrl-C reaches the server by itself; a second one from here would cut its draining short.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   return 0;
 }
