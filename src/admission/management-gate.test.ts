@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { aDescription, KeptModelService } from '../../test/fixtures/kept-model-service.js';
 import { BadRequest, MethodNotAllowed } from '../errors/admission.js';
-import { ManagementGate } from './management-gate.js';
+import { type ManagementAction, ManagementGate } from './management-gate.js';
 
 const WISH = { url: 'm.mar', synchronous: true, s3SseKms: false };
 
 function aGate(enableModelApi: boolean) {
   const models = new KeptModelService();
   models.versions.push(aDescription());
-  return { models, gate: new ManagementGate(models, { enableModelApi }) };
+  const audited: (readonly [ManagementAction, string])[] = [];
+  const gate = new ManagementGate(models, { enableModelApi, audit: (action, result) => audited.push([action, result]) });
+  return { models, gate, audited };
 }
 
 describe('with the model API off', () => {
@@ -51,4 +53,72 @@ it.each([
   await expect(refusal).rejects.toThrow(message);
   await expect(refusal).rejects.toSatisfy(BadRequest.is);
   expect(models.scaleWishes).toEqual([]);
+});
+
+describe('the audit', () => {
+  const scaling = { model: 'm', version: '1.0', minWorkers: 1, maxWorkers: 1, synchronous: true };
+
+  it('is told of each change when it is done, and of no reading', async () => {
+    const { gate, audited } = aGate(true);
+
+    await gate.register(WISH);
+    await gate.scale(scaling);
+    gate.setDefault('m', '1.0');
+    await gate.unregister('m', undefined);
+    gate.list();
+    gate.describe('m', undefined);
+
+    expect(audited).toEqual([
+      [{ verb: 'register', subject: 'm.mar', version: undefined }, 'done'],
+      [{ verb: 'scale', subject: 'm', version: '1.0' }, 'done'],
+      [{ verb: 'set-default', subject: 'm', version: '1.0' }, 'done'],
+      [{ verb: 'unregister', subject: 'm', version: undefined }, 'done'],
+    ]);
+  });
+
+  it('is told of each refusal by its code, once', async () => {
+    const { gate, models, audited } = aGate(true);
+    models.registered = () => {
+      throw new TypeError('a fault of ours');
+    };
+
+    await expect(gate.register(WISH)).rejects.toThrow('a fault of ours');
+    await expect(gate.scale({ ...scaling, minWorkers: 2 })).rejects.toThrow();
+    expect(() => gate.setDefault('m', '9')).toThrow();
+    await expect(gate.unregister('unknown', undefined)).rejects.toThrow();
+
+    expect(audited.map(([{ verb }, result]) => `${verb} ${result}`)).toEqual([
+      'register INVARIANT',
+      'scale BAD_REQUEST',
+      'set-default DEFAULT_VERSION_UNKNOWN',
+      'unregister MODEL_NOT_FOUND',
+    ]);
+  });
+
+  it('is told once of what the switched-off model API refuses, read or unread', async () => {
+    const { gate, audited } = aGate(false);
+
+    expect(() => gate.assertModelApi()).toThrow();
+    await expect(gate.register(WISH)).rejects.toThrow();
+    await expect(gate.unregister('m', '1.0')).rejects.toThrow();
+
+    expect(audited).toEqual([
+      [{ verb: 'register', subject: '', version: undefined }, 'METHOD_NOT_ALLOWED'],
+      [{ verb: 'register', subject: 'm.mar', version: undefined }, 'METHOD_NOT_ALLOWED'],
+      [{ verb: 'unregister', subject: 'm', version: '1.0' }, 'METHOD_NOT_ALLOWED'],
+    ]);
+  });
+
+  it.each([
+    ['https://user:p@ss@example.org/m.mar?X-Signature=abc#d', 'https://example.org/m.mar'],
+    ['https://example.org/a@b/m.mar', 'https://example.org/a@b/m.mar'],
+    ['s3://bucket/m.mar', 's3://bucket/m.mar'],
+    ['m.mar', 'm.mar'],
+  ])('never sees the secrets of a location: %s', async (url, subject) => {
+    const { gate, audited } = aGate(true);
+
+    await gate.register({ ...WISH, url });
+
+    expect(audited).toEqual([[{ verb: 'register', subject, version: undefined }, 'done']]);
+  });
 });

@@ -1,43 +1,74 @@
-import { BadRequest, MethodNotAllowed } from '../errors/admission.js';
+import { BadRequest, Invariant, MethodNotAllowed } from '../errors/admission.js';
+import { SconceError } from '../errors/sconce-error.js';
 import type { ListedModel, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
 
 export type { ListedModel, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
 
 /** Workers that one call may ask for. */
 const MAX_WORKERS = 1000;
+const DONE = 'done';
+
+/** What a management call is to change. Reading is no action. */
+export interface ManagementAction {
+  readonly verb: 'register' | 'unregister' | 'scale' | 'set-default';
+  /** The model's name. Of a registration the location, without user, password and query; '' where it was refused unread. Otherwise as the caller wrote it. */
+  readonly subject: string;
+  readonly version: string | undefined;
+}
+
+export interface ManagementGateOptions {
+  readonly enableModelApi: boolean;
+  /** Told of each action once, when it has ended: `done`, or the code of the error that the caller gets. Must not throw. */
+  readonly audit?: ((action: ManagementAction, result: string) => void) | undefined;
+}
 
 /** The door inwards for management: what is allowed at all, and whether a wish makes sense. */
 export class ManagementGate {
   constructor(
     private readonly models: ModelService,
-    private readonly options: { readonly enableModelApi: boolean },
+    private readonly options: ManagementGateOptions,
   ) {}
 
-  /** Throws MethodNotAllowed where the model API is off. */
+  /** Refuses a registration before its parameters are read. Throws MethodNotAllowed where the model API is off. */
   assertModelApi(): void {
-    if (!this.options.enableModelApi) throw MethodNotAllowed({});
+    if (this.options.enableModelApi) return;
+    this.#ended({ verb: 'register', subject: '', version: undefined }, MethodNotAllowed.code);
+    throw MethodNotAllowed({});
   }
 
-  async register(wish: RegisterWish): Promise<Registered> {
-    this.assertModelApi();
-    assertCount(wish.initialWorkers ?? 0);
-    return this.models.register(wish);
+  register(wish: RegisterWish): Promise<Registered> {
+    return this.#audited({ verb: 'register', subject: withoutSecrets(wish.url), version: undefined }, async () => {
+      if (!this.options.enableModelApi) throw MethodNotAllowed({});
+      assertCount(wish.initialWorkers ?? 0);
+      return this.models.register(wish);
+    });
   }
 
-  async unregister(model: string, version: string | undefined): Promise<void> {
-    this.assertModelApi();
-    await this.models.unregister(model, version);
+  unregister(model: string, version: string | undefined): Promise<void> {
+    return this.#audited({ verb: 'unregister', subject: model, version }, async () => {
+      if (!this.options.enableModelApi) throw MethodNotAllowed({});
+      await this.models.unregister(model, version);
+    });
   }
 
-  async scale(wish: ScaleWish): Promise<'complete' | 'partial' | 'accepted'> {
-    assertCount(wish.minWorkers);
-    if (wish.minWorkers < 0) throw BadRequest({ message: 'min_worker cannot be negative.' });
-    if (wish.maxWorkers < wish.minWorkers) throw BadRequest({ message: 'max_worker cannot be less than min_worker.' });
-    return this.models.scale(wish);
+  scale(wish: ScaleWish): Promise<'complete' | 'partial' | 'accepted'> {
+    return this.#audited({ verb: 'scale', subject: wish.model, version: wish.version }, async () => {
+      assertCount(wish.minWorkers);
+      if (wish.minWorkers < 0) throw BadRequest({ message: 'min_worker cannot be negative.' });
+      if (wish.maxWorkers < wish.minWorkers) throw BadRequest({ message: 'max_worker cannot be less than min_worker.' });
+      return this.models.scale(wish);
+    });
   }
 
   setDefault(model: string, version: string): void {
-    this.models.setDefault(model, version);
+    const action = { verb: 'set-default', subject: model, version } as const;
+    try {
+      this.models.setDefault(model, version);
+    } catch (error) {
+      this.#ended(action, codeOf(error));
+      throw error;
+    }
+    this.#ended(action, DONE);
   }
 
   list(): readonly ListedModel[] {
@@ -59,6 +90,31 @@ export class ManagementGate {
   crashes(): VersionDescription['crashes'] {
     return this.models.crashes();
   }
+
+  async #audited<T>(action: ManagementAction, act: () => Promise<T>): Promise<T> {
+    let outcome: T;
+    try {
+      outcome = await act();
+    } catch (error) {
+      this.#ended(action, codeOf(error));
+      throw error;
+    }
+    this.#ended(action, DONE);
+    return outcome;
+  }
+
+  #ended(action: ManagementAction, result: string): void {
+    this.options.audit?.(action, result);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof SconceError ? error.code : Invariant.code;
+}
+
+/** A location may carry a password or a signature; neither belongs in a record of who did what. */
+function withoutSecrets(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1').replace(/[?#].*$/s, '');
 }
 
 /** Throws BadRequest for a count that no machine can mean. */

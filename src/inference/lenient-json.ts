@@ -1,5 +1,5 @@
 /**
- * JSON as Gson's lenient reader takes it, which TorchServe's users rely on: single quotes, names and words without quotes, `=` for `:`, `;` for `,`,
+ * JSON as Gson's lenient reader takes it, which TorchServe's users rely on: single quotes, names and words without quotes, `=` or `=>` for `:`, `;` for `,`,
  * trailing commas and comments. Throws SyntaxError with the position. Depth is bounded.
  */
 export function parseLenientJson(text: string): unknown {
@@ -40,7 +40,7 @@ class LenientReader {
       const name = next === '"' || next === "'" ? this.#quoted(next) : this.#word();
       const colon = this.#peek();
       if (colon !== ':' && colon !== '=') throw this.#wrong('no colon after a name');
-      this.#at += 1;
+      this.#at += colon === '=' && this.text.charAt(this.#at + 1) === '>' ? 2 : 1;
       object[name] = this.value(depth + 1);
       if (!this.#separator('}')) break;
     }
@@ -121,5 +121,6 @@ function literal(word: string): unknown {
   if (lower === 'true') return true;
   if (lower === 'false') return false;
   if (lower === 'null') return null;
-  return /^-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(word) ? Number(word) : word;
+  // Numbers as JSON has them and no others: 007 is a name, as it is for Gson.
+  return /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(word) ? Number(word) : word;
 }

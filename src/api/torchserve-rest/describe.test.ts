@@ -197,9 +197,10 @@ describe('with customized=true the handler', () => {
     ['{}', {}],
     ['[1]', {}],
     ['"text"', {}],
-    ['null', {}],
-    ['', {}],
     ['not JSON', {}],
+    [`{'a': True, b: None, "c": [1,]}`, { a: true, b: 'None', c: [1] }],
+    [`{"a": "${'x'.repeat(70_000)}"}`, { a: 'x'.repeat(70_000) }],
+    [`{'a': '${'x'.repeat(70_000)}'}`, {}],
   ])('that says %s has it added as an object', async (said, customizedMetadata) => {
     const { models, ask } = aManagementApi();
     models.answers = (_request, answer) => answer.part(part(said));
@@ -207,6 +208,12 @@ describe('with customized=true the handler', () => {
     expect(reply.status).toBe(200);
     expect(reply.header('content-type')).toBe('application/json');
     expect(Buffer.from(reply.body, 'latin1').toString()).toBe(`${JSON.stringify([{ ...PLAIN, customizedMetadata }], undefined, 2)}\n`);
+  });
+
+  it.each(['', ' \n', 'null'])('that says nothing ("%s") leaves the field out', async (said) => {
+    const { models, told } = aManagementApi();
+    models.answers = (_request, answer) => answer.part(part(said));
+    expect(await told('GET', '/models/m?customized=true')).toEqual([200, [PLAIN]]);
   });
 
   it('chooses status, reason and headers of the answer', async () => {
@@ -231,13 +238,32 @@ describe('with customized=true the handler', () => {
 
   it('that never stops talking is cut short, once', async () => {
     const { models, told } = aManagementApi();
-    const mebibyte = ' '.repeat(2 ** 20);
+    const chunk = ' '.repeat(2 ** 16);
     models.answers = (_request, answer) => {
-      for (let i = 0; i < 20; i++) answer.part(part(mebibyte, { last: false }));
+      for (let i = 0; i < 20; i++) answer.part(part(chunk, { last: false }));
       answer.fail(NoDescribeWorker({ model: 'm' }));
     };
-    const refusal = anError(500, 'InternalServerException', "The handler's description is longer than 16777216 bytes.");
+    const refusal = anError(500, 'InternalServerException', "The handler's description is longer than 1048576 bytes.");
     expect(await told('GET', '/models/m?customized=true')).toEqual(refusal);
+  });
+
+  it.each([
+    ['the deepest', 63, 200],
+    ['too deep', 64, 500],
+    ['far too deep', 400_000, 500],
+  ])('that nests %s hurts nobody', async (_case, levels, status) => {
+    const { models, ask } = aManagementApi();
+    const said: unknown[] = [];
+    models.answers = (_request, answer) => {
+      try {
+        answer.part(part(`{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`));
+      } catch (error) {
+        said.push(error);
+      }
+    };
+    const reply = await ask('GET', '/models/m?customized=true');
+    expect([reply.status, said]).toEqual([status, []]);
+    if (status === 500) expect(JSON.parse(reply.body)).toMatchObject({ message: "The handler's description is nested deeper than 64 levels." });
   });
 
   it('that is not there is told as TorchServe tells it', async () => {

@@ -73,6 +73,12 @@ describe('a JSON body', () => {
     expect(() => ofJson(body)).toThrow(expect.toSatisfy(JsonMalformed.is));
   });
 
+  it('that is longer than any wish is refused unread', () => {
+    const padded = (sizeBytes: number) => `{"url": "m.mar"}`.padEnd(sizeBytes);
+    expect(ofJson(padded(65_536)).text('url')).toBe('m.mar');
+    expect(() => ofJson(padded(65_537))).toThrow(expect.toSatisfy(BadRequest.is));
+  });
+
   it('counts only under its media type: forms are not read', () => {
     expect(ofJson('url=of-form', 'application/x-www-form-urlencoded').text('url')).toBe('of-query');
     expect(ofJson('{"url": "of-body"}', 'text/plain').text('url')).toBe('of-query');

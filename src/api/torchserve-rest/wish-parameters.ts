@@ -4,6 +4,8 @@ import type { HttpRequest } from '../http-exchange.js';
 
 const MIN_INT32 = -(2 ** 31);
 const MAX_INT32 = 2 ** 31 - 1;
+/** The lenient reader runs on the event loop: a second for what a listener takes, a few milliseconds for this. */
+const MAX_JSON_BYTES = 65_536;
 
 /**
  * The parameters of a management call: the query, or the body where it is JSON. TorchServe is lenient: what isn't a whole number of 32 bits counts as unset,
@@ -18,9 +20,10 @@ export class WishParameters {
     return new WishParameters(values);
   }
 
-  /** Reads a JSON body instead of the query where there is one. Throws JsonMalformed. */
+  /** Reads a JSON body instead of the query where there is one. Throws JsonMalformed, and BadRequest for one that is longer than any wish. */
   static of(request: HttpRequest): WishParameters {
     if (request.mediaType !== 'application/json') return WishParameters.ofQuery(request);
+    if (request.body.length > MAX_JSON_BYTES) throw BadRequest({ message: `The JSON body is longer than ${MAX_JSON_BYTES} bytes.` });
     const text = Buffer.from(request.body).toString();
     let json: unknown;
     try {

@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import { aDescription, KeptModelService } from '../../test/fixtures/kept-model-service.js';
+import { ModelNotFound, ModelVersionNotFound } from '../errors/model.js';
+import type { Answer } from '../inference/part.js';
+import type { InferenceRequest } from '../inference/request.js';
+import { InferenceGate } from './inference-gate.js';
+
+function aGate() {
+  const models = new KeptModelService();
+  models.versions.push(aDescription());
+  return { models, gate: new InferenceGate(models) };
+}
+
+it('a request reaches the registry as it is, and its answer comes back', () => {
+  const { models, gate } = aGate();
+  const request: InferenceRequest = {
+    id: 'r',
+    model: 'm',
+    version: undefined,
+    purpose: 'predict',
+    headers: [['X-Mine', '1']],
+    inputs: [],
+    receivedAtMs: 1,
+    deadlineAtMs: undefined,
+    cancelled: new AbortController().signal,
+  };
+  const said: string[] = [];
+  const answer: Answer = { part: ({ body }) => said.push(Buffer.from(body).toString()), fail: ({ code }) => said.push(code) };
+
+  gate.submit(request, answer);
+
+  expect(models.requests[0]).toBe(request);
+  expect(said).toEqual(['done']);
+});
+
+it('what is not served is told apart: no such model, no such version', () => {
+  const { gate } = aGate();
+
+  expect(() => gate.assertServed('m', undefined)).not.toThrow();
+  expect(() => gate.assertServed('m', '1.0')).not.toThrow();
+  expect(() => gate.assertServed('m', '9')).toThrow(expect.toSatisfy(ModelVersionNotFound.is));
+  expect(() => gate.assertServed('n', undefined)).toThrow(expect.toSatisfy(ModelNotFound.is));
+});
+
+it.each([true, false])('health, readiness and start-up models are those of the registry (%s)', (holds) => {
+  const { models, gate } = aGate();
+  Object.assign(models, { healthy: () => holds, ready: () => !holds, startupModels: () => ['b', 'a'] });
+
+  expect([gate.healthy(), gate.ready(), gate.startupModels()]).toEqual([holds, !holds, ['b', 'a']]);
+});
