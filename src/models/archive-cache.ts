@@ -25,6 +25,8 @@ export interface CachedTree {
  */
 export class ArchiveCache {
   readonly #unpacking = new Map<string, Promise<void>>();
+  /** Trees that this server gave out: models may be served from them for as long as it runs. */
+  readonly #given = new Set<string>();
 
   constructor(
     private readonly root: string,
@@ -35,49 +37,61 @@ export class ArchiveCache {
 
   /** Gives the tree of an archive file, unpacking it when it isn't there yet. `url` is for messages. Throws ArchiveUnreadable. */
   async tree(file: string, url: string): Promise<CachedTree> {
+    const before = await identity(file);
     const hash = await this.#run({ do: 'hash', file, maxBytes: this.limits.maxArchiveBytes }, url);
     const home = join(this.root, hash);
-    if (existsSync(join(home, COMPLETE))) {
-      const now = new Date();
-      await utimes(join(home, COMPLETE), now, now);
-      return { folder: join(home, 'tree'), hash };
-    }
+    this.#given.add(hash);
+    if (await touched(join(home, COMPLETE))) return { folder: join(home, 'tree'), hash };
     let unpacking = this.#unpacking.get(hash);
     if (unpacking === undefined) {
-      unpacking = this.#unpack(file, url, home).finally(() => this.#unpacking.delete(hash));
+      unpacking = this.#unpack({ file, url, home, before }).finally(() => this.#unpacking.delete(hash));
       this.#unpacking.set(hash, unpacking);
     }
     await unpacking;
     return { folder: join(home, 'tree'), hash };
   }
 
-  /** Removes trees that nobody used for 30 days, and what a killed server left half made. */
+  /** Removes trees that nobody used for 30 days, and what a killed server left half made. Done whenever a tree is added. Never rejects. */
   async prune(): Promise<void> {
-    if (!existsSync(this.root)) return;
-    for (const name of await readdir(this.root)) {
+    for (const name of await readdir(this.root).catch(() => [])) {
       const home = join(this.root, name);
       const marker = join(home, COMPLETE);
-      const isWhole = existsSync(marker);
-      const { mtimeMs } = await stat(isWhole ? marker : home);
-      if (Date.now() - mtimeMs > (isWhole ? UNUSED_AFTER_MS : HALF_MADE_AFTER_MS)) await rm(home, { recursive: true, force: true });
+      try {
+        if (this.#given.has(name)) {
+          await touched(marker);
+          continue;
+        }
+        const isWhole = existsSync(marker);
+        const { mtimeMs } = await stat(isWhole ? marker : home);
+        if (Date.now() - mtimeMs > (isWhole ? UNUSED_AFTER_MS : HALF_MADE_AFTER_MS)) await rm(home, { recursive: true, force: true });
+      } catch (error) {
+        // Another server on this machine may prune at the same time.
+        this.log.debug(`${home} could not be pruned: ${error instanceof Error ? error.message : String(error)}`);
+      }
     }
   }
 
-  async #unpack(file: string, url: string, home: string): Promise<void> {
+  async #unpack({ file, url, home, before }: Unpacking): Promise<void> {
     const draft = `${home}.${randomBytes(6).toString('hex')}`;
     const folder = join(draft, 'tree');
     await mkdir(folder, { recursive: true, mode: 0o755 });
     try {
       await this.#run({ do: 'unpack', file, format: await formatOf(file), folder, limits: this.limits }, url);
+      if ((await identity(file)) !== before) throw ArchiveUnreadable({ url, why: 'it changed while it was read' });
       await writeFile(join(draft, COMPLETE), '');
       await rename(draft, home).catch(async (error: unknown) => {
         // Another server on this machine was faster: its tree is as good.
-        if (!existsSync(join(home, COMPLETE))) throw error;
+        if (existsSync(join(home, COMPLETE))) return;
+        if (!existsSync(home)) throw error;
+        // What an interrupted clean-up left of an earlier tree.
+        await rm(home, { recursive: true, force: true });
+        await rename(draft, home);
       });
       this.log.info(`Unpacked ${url}`);
     } finally {
       await rm(draft, { recursive: true, force: true });
     }
+    await this.prune();
   }
 
   async #run(task: UnpackTask, url: string): Promise<string> {
@@ -85,6 +99,29 @@ export class ArchiveCache {
     if (!outcome.ok) throw ArchiveUnreadable({ url, why: outcome.why });
     return outcome.hash;
   }
+}
+
+interface Unpacking {
+  readonly file: string;
+  readonly url: string;
+  readonly home: string;
+  /** The file's identity before it was hashed. */
+  readonly before: string;
+}
+
+/** Tells a file that was written to or replaced: its tree would lie under the hash of other bytes. */
+async function identity(file: string): Promise<string> {
+  const { ino, size, mtimeMs } = await stat(file);
+  return `${ino} ${size} ${mtimeMs}`;
+}
+
+/** Sets a marker's time to now; false when there is none. */
+async function touched(marker: string): Promise<boolean> {
+  const now = new Date();
+  return utimes(marker, now, now).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Zip or tar.gz, by the first bytes: names lie, `.model` most of all. */

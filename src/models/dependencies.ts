@@ -15,6 +15,8 @@ export interface DependencyOptions {
 }
 
 const TIMEOUT_MS = 15 * 60_000;
+/** How long the output of a command that ended is still waited for: what it started may hold the pipes open. */
+const OUTPUT_GRACE_MS = 5000;
 
 /** Lets a virtual environment see the base interpreter's packages behind its own: writes a .pth with their folders, as TorchServe's set-up does. */
 const INHERIT = `
@@ -31,7 +33,9 @@ open(os.path.join(purelib, "inherited-site-packages.pth"), "w").write(names)
  */
 export async function installDependencies(model: ServableModel, options: DependencyOptions): Promise<void> {
   const venv = join(model.directory, 'venv');
-  if (model.config.useVenv === true) {
+  // As in TorchServe, the one runtime that gets an environment of its own.
+  const inVenv = model.config.useVenv === true && model.runtime === 'python';
+  if (inVenv) {
     const made =
       (await run(options.interpreter, ['-m', 'venv', '--clear', venv], model, options)) &&
       (await run(join(venv, 'bin', 'python'), ['-c', INHERIT, options.interpreter, venv], model, options));
@@ -42,7 +46,6 @@ export async function installDependencies(model: ServableModel, options: Depende
   const failure = DependenciesFailed({ message: `Custom pip package installation failed for model ${model.name}` });
   const requirements = resolve(model.directory, model.requirementsFile);
   if (!requirements.startsWith(model.directory + sep) || !existsSync(requirements)) throw failure;
-  const inVenv = model.config.useVenv === true;
   const stamp = join(model.directory, '.requirements-installed');
   const wanted = createHash('sha256')
     .update(await readFile(requirements))
@@ -69,6 +72,10 @@ function run(command: string, args: readonly string[], model: ServableModel, opt
     child.on('error', (error) => {
       options.output(error.message);
       done(false);
+    });
+    child.on('exit', () => {
+      const grace = setTimeout(() => [child.stdout, child.stderr].map((stream) => stream.destroy()), OUTPUT_GRACE_MS);
+      child.once('close', () => clearTimeout(grace));
     });
     child.on('close', (code) => done(code === 0));
   });

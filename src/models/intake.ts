@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { ArchiveInvalid } from '../errors/model.js';
+import { ArchiveInvalid, ArchiveUnreadable } from '../errors/model.js';
+import { SconceError } from '../errors/sconce-error.js';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log } from '../observability/observer.js';
@@ -15,7 +16,7 @@ import { httpFetcher } from './fetch/http.js';
 import { checkLocation, type Located, locate } from './location.js';
 import { type Manifest, NO_MANIFEST, parseManifest } from './manifest.js';
 import { noModelConfig, parseModelConfig } from './model-config.js';
-import { checkedModelName, derivedModelName } from './model-name.js';
+import { checkedModelName, checkedModelVersion, derivedModelName } from './model-name.js';
 import { copyTree, placeFile, workingFolder } from './working-copy.js';
 
 export interface IntakeOptions {
@@ -77,10 +78,12 @@ export class Intake {
       directory = unpacked.directory;
       const { manifest, config, contentHash, manifestName } = unpacked;
       const serializedFile = manifest.serializedFile ?? onlyOnnxFile(directory);
+      if (serializedFile !== undefined && !resolve(directory, serializedFile).startsWith(directory + sep))
+        throw ArchiveInvalid({ message: `The manifest names ${serializedFile} as its serializedFile, which lies outside the archive.` });
       const handler = wish.handler ?? manifest.handler;
       return {
-        name: checkedModelName(wish.modelName || manifestName || derivedModelName(located.kind === 'folder' ? located.path : wish.url)),
-        version: manifest.modelVersion,
+        name: checkedModelName(wish.modelName || manifestName || derivedModelName(located.kind === 'folder' ? located.path : (downloaded ?? wish.url))),
+        version: checkedModelVersion(manifest.modelVersion),
         url: wish.url,
         runtime: wish.runtime ?? manifest.runtime,
         backend: backendOf(handler, serializedFile),
@@ -97,7 +100,8 @@ export class Intake {
     } catch (error) {
       if (directory !== undefined) await this.#remove(directory);
       if (downloaded !== undefined) await rm(join(store, downloaded), { force: true });
-      throw error;
+      // Whatever the file system says against it: a full disk, a file that may not be read, an archive that went away.
+      throw error instanceof SconceError ? error : ArchiveUnreadable({ url: wish.url, why: '' }, error);
     }
   }
 
@@ -129,33 +133,40 @@ export class Intake {
       case 'archive':
         return this.#unpackArchive(located.path, wish);
       case 'folder':
-        return this.#openFolder(located.path);
+        return this.#openFolder(located.path, wish);
       case 'onnx':
-        return this.#wrapOnnx(located.path);
+        return this.#inWorkingFolder((directory) => this.#wrapOnnx(located.path, directory));
       case 'torchscript':
-        return this.#wrapTorchScript(located.path, wish);
+        return this.#inWorkingFolder((directory) => this.#wrapTorchScript(located.path, directory, wish));
     }
   }
 
-  async #unpackArchive(file: string, wish: IntakeWish): Promise<Unpacked> {
-    const { folder, hash } = await this.options.cache.tree(file, wish.url);
-    const manifest = await readManifest(folder);
-    const serialized = manifest.read.serializedFile ?? onlyOnnxFile(folder);
-    if (backendOf(wish.handler ?? manifest.read.handler, serialized) === 'onnx') {
-      return { directory: folder, contentHash: hash, manifest: manifest.read, manifestName: manifest.name, config: await this.#config(folder, manifest.read) };
-    }
+  /** Fills a fresh folder, and takes it away again when that fails. */
+  async #inWorkingFolder(fill: (directory: string) => Promise<Unpacked>): Promise<Unpacked> {
     const directory = await workingFolder(this.options.workDirectory);
     try {
-      await copyTree(folder, directory);
-      return { directory, contentHash: hash, manifest: manifest.read, manifestName: manifest.name, config: await this.#config(directory, manifest.read) };
+      return await fill(directory);
     } catch (error) {
       await this.#remove(directory);
       throw error;
     }
   }
 
-  async #openFolder(directory: string): Promise<Unpacked> {
-    const manifest = await readManifest(directory);
+  async #unpackArchive(file: string, wish: IntakeWish): Promise<Unpacked> {
+    const { folder, hash } = await this.options.cache.tree(file, wish.url);
+    const manifest = await readManifest(folder, wish);
+    const serialized = manifest.read.serializedFile ?? onlyOnnxFile(folder);
+    if (backendOf(wish.handler ?? manifest.read.handler, serialized) === 'onnx') {
+      return { directory: folder, contentHash: hash, manifest: manifest.read, manifestName: manifest.name, config: await this.#config(folder, manifest.read) };
+    }
+    return this.#inWorkingFolder(async (directory) => {
+      await copyTree(folder, directory);
+      return { directory, contentHash: hash, manifest: manifest.read, manifestName: manifest.name, config: await this.#config(directory, manifest.read) };
+    });
+  }
+
+  async #openFolder(directory: string, wish: IntakeWish): Promise<Unpacked> {
+    const manifest = await readManifest(directory, wish);
     return {
       directory,
       contentHash: await folderHash(directory),
@@ -166,8 +177,7 @@ export class Intake {
   }
 
   /** A lone .onnx file: served from a folder with it and its side files `NAME.yaml`, `NAME.labels.json` and `NAME.onnx.data`. */
-  async #wrapOnnx(file: string): Promise<Unpacked> {
-    const directory = await workingFolder(this.options.workDirectory);
+  async #wrapOnnx(file: string, directory: string): Promise<Unpacked> {
     const stem = file.slice(0, -'.onnx'.length);
     await placeFile(file, join(directory, basename(file)));
     if (existsSync(`${stem}.labels.json`)) await placeFile(`${stem}.labels.json`, join(directory, 'index_to_name.json'));
@@ -179,15 +189,14 @@ export class Intake {
   }
 
   /** A lone TorchScript file: gets a manifest and our small tensor handler. */
-  async #wrapTorchScript(file: string, wish: IntakeWish): Promise<Unpacked> {
-    const directory = await workingFolder(this.options.workDirectory);
+  async #wrapTorchScript(file: string, directory: string, wish: IntakeWish): Promise<Unpacked> {
     const name = basename(file);
     await placeFile(file, join(directory, name));
     const stem = file.slice(0, -'.pt'.length);
     const yaml = [`${stem}.yaml`, `${stem}.yml`].find((candidate) => existsSync(candidate));
     if (yaml !== undefined) await placeFile(yaml, join(directory, 'model-config.yaml'));
     const model = {
-      modelName: wish.modelName ?? derivedModelName(name),
+      modelName: wish.modelName || derivedModelName(name),
       serializedFile: name,
       handler: TENSOR_HANDLER,
       modelVersion: '1.0',
@@ -195,7 +204,7 @@ export class Intake {
     };
     await mkdir(join(directory, 'MAR-INF'));
     await writeFile(join(directory, 'MAR-INF', 'MANIFEST.json'), JSON.stringify({ runtime: 'python', model }, undefined, 2));
-    const manifest = await readManifest(directory);
+    const manifest = await readManifest(directory, wish);
     return {
       directory,
       contentHash: await folderHash(directory),
@@ -220,10 +229,12 @@ export class Intake {
   }
 }
 
-async function readManifest(directory: string): Promise<{ readonly read: Manifest; readonly name: string | undefined }> {
+/** The manifest, if there is one; it must have a name then, or the wish must. */
+async function readManifest(directory: string, wish: IntakeWish): Promise<{ readonly read: Manifest; readonly name: string | undefined }> {
   const path = join(directory, 'MAR-INF', 'MANIFEST.json');
   if (!existsSync(path)) return { read: NO_MANIFEST, name: undefined };
   const read = parseManifest(await readBounded(path));
+  if (!wish.modelName && read.modelName === undefined) throw ArchiveInvalid({ message: 'Model name is not defined.' });
   return { read, name: read.modelName };
 }
 
@@ -249,7 +260,8 @@ async function folderHash(directory: string): Promise<string> {
   const hash = createHash('sha256');
   const names = (await readdir(directory, { recursive: true })).sort();
   for (const name of names) {
-    const { size, mtimeMs } = await stat(join(directory, name));
+    // A link that leads nowhere is described by itself.
+    const { size, mtimeMs } = await stat(join(directory, name)).catch(() => lstat(join(directory, name)));
     hash.update(`${name}\u0000${size}\u0000${mtimeMs}\n`);
   }
   return hash.update(dirname(directory)).digest('hex');

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { basename, isAbsolute, join, resolve, sep } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 import { LocationRefused } from '../errors/model.js';
 
 /** What a location in the store turned out to be. Paths are absolute. */
@@ -19,12 +19,14 @@ export function checkLocation(url: string, store: string | undefined): string {
 
 /** Finds a name in the store: a file by its base name, or a folder. A folder elsewhere is refused, whatever it is called. Throws LocationRefused. */
 export function locate(url: string, store: string): Located {
+  const notFound = LocationRefused({ message: `Model not found at: ${url}` });
+  if (!existsSync(store)) throw notFound;
   const root = realpathSync(store);
   const file = join(root, basename(url));
-  if (isFile(file) && inside(file, root)) return { kind: kindOf(file), path: realpathSync(file) };
-  const folder = isAbsolute(url) ? url : resolve(root, url);
+  if (isFile(file) && inside(file, root)) return { kind: kindOf(file), path: file };
+  const folder = resolve(root, url);
   if (existsSync(folder) && statSync(folder).isDirectory() && inside(folder, root)) return { kind: 'folder', path: singleSubfolder(realpathSync(folder)) };
-  throw LocationRefused({ message: `Model not found at: ${url}` });
+  throw notFound;
 }
 
 /** What `load_models=all` means: visible folders, and files that end as archives and models do, in order of their names. */

@@ -47,7 +47,10 @@ export const NO_MANIFEST: Manifest = {
   configFile: undefined,
 };
 
-/** Reads a manifest. Unknown keys are no matter. Throws ArchiveInvalid with TorchServe's texts. */
+/**
+ * Reads a manifest. Unknown keys are no matter. A name may be missing where the register call gives one: see the intake. Throws
+ * ArchiveInvalid with TorchServe's texts.
+ */
 export function parseManifest(content: string): Manifest {
   let json: unknown;
   try {
@@ -59,17 +62,16 @@ export function parseManifest(content: string): Manifest {
   if (!parsed.success) throw ArchiveInvalid({ message: 'Failed to parse signature.json.' }, parsed.error);
   const { model, runtime } = parsed.data;
   if (model === undefined || model === null) throw ArchiveInvalid({ message: 'Missing Model entry in manifest file.' });
-  if (!model.modelName) throw ArchiveInvalid({ message: 'Model name is not defined.' });
   const known = runtime === undefined || runtime === null ? 'python' : RUNTIMES.get(runtime);
   if (known === undefined) throw ArchiveInvalid({ message: 'Runtime is not defined or invalid.' });
   return {
     runtime: known,
-    modelName: model.modelName,
+    modelName: model.modelName || undefined,
     modelVersion: model.modelVersion === undefined || model.modelVersion === null ? '1.0' : String(model.modelVersion),
-    handler: model.handler ?? undefined,
-    envelope: model.envelope ?? undefined,
-    serializedFile: model.serializedFile ?? undefined,
-    requirementsFile: model.requirementsFile ?? undefined,
-    configFile: model.configFile ?? undefined,
+    handler: model.handler || undefined,
+    envelope: model.envelope || undefined,
+    serializedFile: model.serializedFile || undefined,
+    requirementsFile: model.requirementsFile || undefined,
+    configFile: model.configFile || undefined,
   };
 }

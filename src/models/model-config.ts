@@ -14,13 +14,13 @@ export function noModelConfig(): ModelConfig {
 }
 
 /**
- * Reads model-config.yaml with YAML 1.1's typing, as PyYAML does. TorchServe is lenient here: a key of the wrong type is warned about and ignored, and a
+ * Reads model-config.yaml with YAML 1.1's typing, as PyYAML does; of a key that stands twice the last counts. TorchServe is lenient here: a key of the wrong type is warned about and ignored, and a
  * document that cannot be read counts as none. Time-outs that it does not name stay unset.
  */
 export function parseModelConfig(content: string, file: string, log: Log): ModelConfig {
   let raw: unknown;
   try {
-    raw = parse(content, { version: '1.1', merge: true, maxAliasCount: MAX_ALIASES });
+    raw = parse(content, { version: '1.1', merge: true, uniqueKeys: false, logLevel: 'error', maxAliasCount: MAX_ALIASES });
   } catch (error) {
     log.error(`${file} cannot be read and is left out: ${error instanceof Error ? error.message : String(error)}`);
     return noModelConfig();
@@ -36,14 +36,14 @@ export function parseModelConfig(content: string, file: string, log: Log): Model
 type Warn = (key: string, allowed: string) => void;
 
 function readDocument(raw: Document, file: string, warn: Warn): ModelConfig {
-  const int = (key: string, min: number, floor = min): number | undefined => {
+  const int = (key: string, min: number): number | undefined => {
     const value = raw[key];
     if (value === undefined || value === null) return undefined;
     if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > INT_MAX) {
       warn(key, 'a whole number');
       return undefined;
     }
-    return value < min ? (floor > min ? floor : undefined) : value;
+    return value < min ? undefined : value;
   };
   const atLeastOne = (key: string): number | undefined => {
     const value = int(key, -INT_MAX);
@@ -74,7 +74,7 @@ function readDocument(raw: Document, file: string, warn: Warn): ModelConfig {
     deviceType: word('deviceType', 'cpu', 'gpu'),
     deviceIds: intList(raw.deviceIds, () => warn('deviceIds', 'a list of whole numbers')),
     parallelType: word('parallelType', 'pp', 'tp', 'pptp', 'custom'),
-    parallelLevel: int('parallelLevel', 1) ?? perNode(torchrun),
+    parallelLevel: parallelLevel(int('parallelLevel', 1), perNode(torchrun), Object.keys(raw)),
     torchrun,
     maxRetryTimeoutS: int('maxRetryTimeoutInSec', 0),
     clientTimeoutMs: int('clientTimeoutInMills', 0),
@@ -112,7 +112,7 @@ function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
     recycleAfterS: positive(recycle, 'afterSeconds', 'sconce.recycle.afterSeconds'),
     recycleAfterRequests: positive(recycle, 'afterRequests', 'sconce.recycle.afterRequests'),
     recycleMemoryGrowthBytes: growthMb === undefined ? undefined : growthMb * 2 ** 20,
-    intraOpThreads: Math.round(positive(of, 'intraOpThreads', 'sconce.intraOpThreads') ?? 1),
+    intraOpThreads: Math.max(1, Math.round(positive(of, 'intraOpThreads', 'sconce.intraOpThreads') ?? 1)),
   };
 }
 
@@ -126,7 +126,12 @@ function scalars(of: Document): Record<string, string | number> {
 
 function perNode(torchrun: Readonly<Record<string, string | number>> | undefined): number | undefined {
   const value = torchrun?.['nproc-per-node'];
-  return typeof value === 'number' && value > 0 ? value : undefined;
+  return Number.isInteger(value) && Number(value) > 0 ? Number(value) : undefined;
+}
+
+/** Both keys set it: the one that stands last in the file counts. */
+function parallelLevel(plain: number | undefined, fromTorchrun: number | undefined, keys: readonly string[]): number | undefined {
+  return keys.indexOf('torchrun') > keys.indexOf('parallelLevel') ? (fromTorchrun ?? plain) : (plain ?? fromTorchrun);
 }
 
 function intList(value: unknown, wrong: () => void): readonly number[] | undefined {

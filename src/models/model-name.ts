@@ -10,6 +10,14 @@ export function checkedModelName(name: string): string {
   return name;
 }
 
+/** A version is a path segment of the APIs and stands in log lines too. Throws ArchiveInvalid. */
+export function checkedModelVersion(version: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  if (version === '' || version.length > MAX_CHARS || /[\u0000-\u001f\u007f/\\]/.test(version))
+    throw ArchiveInvalid({ message: `Model version is not valid: it must have 1 to ${MAX_CHARS} characters, none of them a slash or a control character.` });
+  return version;
+}
+
 /** The name of an archive whose manifest gives none (contract 2.4): the base name without `.mar`/`.model`, odd characters as `_`; a tar.gz keeps its whole name. */
 export function derivedModelName(url: string): string {
   const base = url.replace(/\/+$/, '').split('/').at(-1) ?? url;

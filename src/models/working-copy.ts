@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, mkdir, readdir, stat, symlink } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, realpath, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Files above this size are linked to instead of copied: weights, which handlers read and don't write. */
@@ -34,5 +34,7 @@ export async function copyTree(from: string, to: string): Promise<void> {
 
 /** Puts a file of the store into a working folder: a second name for it where the file system can, else a copy. */
 export async function placeFile(source: string, target: string): Promise<void> {
-  await link(source, target).catch(() => copyFile(source, target, constants.COPYFILE_FICLONE));
+  // A second name for a link would be a link too, and a relative one leads nowhere from here.
+  const file = await realpath(source);
+  await link(file, target).catch(() => copyFile(file, target, constants.COPYFILE_FICLONE));
 }

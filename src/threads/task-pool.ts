@@ -5,7 +5,7 @@ import { Piscina } from 'piscina';
 /** Where the compiled form of a thread's entry lies: beside the caller, or in dist/ where the caller itself runs from the sources. */
 export function threadEntry(relative: string, importMetaUrl: string): string {
   const beside = fileURLToPath(new URL(relative, importMetaUrl));
-  return existsSync(beside) ? beside : beside.replace(/([\\/])src([\\/])/, '$1dist$2');
+  return existsSync(beside) ? beside : beside.replace(/^(.*[\\/])src([\\/])/, '$1dist$2');
 }
 
 /** Threads for work that must not touch the event loop. They start on first use and end when idle. */

@@ -5,10 +5,13 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
-import { Unpackable, type UnpackBudget } from './unpack-limits.js';
+import { refuseSlip, Unpackable, type UnpackBudget } from './unpack-limits.js';
 import { writeEntry } from './write-file.js';
 
-/** Unpacks a tar.gz into `folder`, which exists and is empty. The first component of every path is left out, as TorchServe does. Throws Unpackable. */
+/**
+ * Unpacks a tar.gz into `folder`, which exists and is empty. What comes before a path's first slash is left out, as TorchServe does: `model/a.py`, `./a.py` and `a.py` are all `a.py`.
+ * Throws Unpackable.
+ */
 export async function unpackTarGz(file: string, folder: string, budget: UnpackBudget): Promise<void> {
   const reader = extract();
   const source = pipeline(createReadStream(file), createGunzip(), reader);
@@ -19,9 +22,9 @@ export async function unpackTarGz(file: string, folder: string, budget: UnpackBu
       if (type !== 'file' && type !== 'contiguous-file' && type !== 'directory')
         throw new Unpackable(`${name} is a ${type ?? 'thing'} and neither file nor folder`);
       const isFolder = type === 'directory';
-      const path = stripFirst(budget.path(name, isFolder));
-      if (path === '') entry.resume();
-      else if (isFolder) {
+      refuseSlip(name);
+      const path = budget.path(name.slice(name.indexOf('/') + 1), isFolder);
+      if (isFolder) {
         await mkdir(join(folder, path), { recursive: true, mode: 0o755 });
         entry.resume();
       } else await writeEntry(folder, path, () => Readable.from(entry), budget);
@@ -32,8 +35,4 @@ export async function unpackTarGz(file: string, folder: string, budget: UnpackBu
     if (error instanceof Unpackable) throw error;
     throw new Unpackable(error instanceof Error ? error.message : String(error), { cause: error });
   }
-}
-
-function stripFirst(path: string): string {
-  return path.split('/').slice(1).join('/');
 }

@@ -11,7 +11,7 @@ export class Unpackable extends Error {}
 /** Above so many bytes, an archive that grew by more than the ratio is a bomb. */
 const RATIO_FROM_BYTES = 64 * 2 ** 20;
 const MAX_RATIO = 1000;
-const MAX_PATH_CHARS = 4096;
+const MAX_PATH_CHARS = 1024;
 const MAX_NAME_BYTES = 255;
 const MAX_DEPTH = 64;
 
@@ -28,11 +28,9 @@ export class UnpackBudget {
 
   /** Counts an entry and gives its clean relative path. Refuses what would leave the folder, what clashes with an earlier entry, and what no file system takes. */
   path(entry: string, isFolder: boolean): string {
-    this.#entries += 1;
-    if (this.#entries > this.limits.maxEntries) throw new Unpackable(`more than ${this.limits.maxEntries} entries`);
+    this.#count();
     const name = isFolder ? entry.replace(/\/+$/, '') : entry;
-    if (name.startsWith('/') || /^[a-z]:/i.test(name) || name.includes('\\') || name.split('/').includes('..'))
-      throw new Unpackable(`Detected Zip Slip vulnerability: ${printable(entry)}`);
+    refuseSlip(name);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
     if (/[\u0000-\u001f\u007f]/.test(name)) throw new Unpackable(`a control character in the name ${printable(entry)}`);
     const segments = name.split('/').filter((segment) => segment !== '' && segment !== '.');
@@ -55,6 +53,11 @@ export class UnpackBudget {
       throw new Unpackable(`it grows more than ${MAX_RATIO} times while it is unpacked`);
   }
 
+  #count(): void {
+    this.#entries += 1;
+    if (this.#entries > this.limits.maxEntries) throw new Unpackable(`more than ${this.limits.maxEntries} entries`);
+  }
+
   /** Two names that some file system takes for one would let the second replace what was checked as the first. */
   #claim(path: string, isFolder: boolean): void {
     const key = path.normalize('NFC').toLowerCase();
@@ -68,9 +71,17 @@ export class UnpackBudget {
       const folderKey = folder.normalize('NFC').toLowerCase();
       const known = this.#names.get(folderKey);
       if (known !== undefined && known !== `${folder}/`) throw new Unpackable(`${printable(folder)} is a file and a folder, or differs only in case`);
+      // A folder that no entry stands for is made all the same.
+      if (known === undefined) this.#count();
       this.#names.set(folderKey, `${folder}/`);
     }
   }
+}
+
+/** Throws Unpackable for a name that leads out of the folder it is unpacked to, on any system. */
+export function refuseSlip(name: string): void {
+  if (name.startsWith('/') || /^[a-z]:/i.test(name) || name.includes('\\') || name.split('/').includes('..'))
+    throw new Unpackable(`Detected Zip Slip vulnerability: ${printable(name)}`);
 }
 
 function printable(text: string): string {

@@ -11,6 +11,8 @@ const FILE_TYPE = 0o170000;
 const REGULAR = 0o100000;
 const FOLDER = 0o040000;
 const UNIX = 3;
+/** Extra fields and comments of all entries together; they are held in memory. */
+const MAX_EXTRA_BYTES = 16 * 2 ** 20;
 
 /** Unpacks a zip into `folder`, which exists and is empty. Throws Unpackable. */
 export async function unpackZip(file: string, folder: string, budget: UnpackBudget): Promise<void> {
@@ -42,12 +44,15 @@ interface Listed {
 function entriesOf(zip: ZipFile, budget: UnpackBudget): Promise<Listed[]> {
   return new Promise((resolve, reject) => {
     const listed: Listed[] = [];
+    let extraBytes = 0;
     zip.on('error', (error: unknown) => reject(new Unpackable(messageOf(error), { cause: error })));
     zip.on('end', () => resolve(listed));
     zip.on('entry', (entry: Entry) => {
       try {
         const isFolder = entry.fileName.endsWith('/');
         refuseOddEntry(entry, isFolder);
+        extraBytes += entry.extraFieldLength + entry.fileCommentLength;
+        if (extraBytes > MAX_EXTRA_BYTES) throw new Unpackable(`extra fields and comments of more than ${MAX_EXTRA_BYTES} bytes`);
         listed.push({ entry, path: budget.path(entry.fileName, isFolder) });
         zip.readEntry();
       } catch (error) {

@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import { KeptLog } from '../../test/fixtures/silent-observer.js';
+import type { ModelConfig } from '../inference/model-config.js';
+import { noModelConfig, parseModelConfig } from './model-config.js';
+
+function read(content: string): { readonly config: ModelConfig; readonly lines: readonly string[] } {
+  const log = new KeptLog();
+  return { config: parseModelConfig(content, 'model-config.yaml', log), lines: log.lines };
+}
+
+describe('model-config.yaml', () => {
+  it('gives every key that the front end knows, and all of the document to the handler', () => {
+    const { config, lines } = read(`
+minWorkers: 1
+maxWorkers: 4
+batchSize: 8
+maxBatchDelay: 50
+responseTimeout: 60
+startupTimeout: 90
+deviceType: gpu
+deviceIds: [0, 1]
+parallelType: pp
+parallelLevel: 2
+maxRetryTimeoutInSec: 0
+clientTimeoutInMills: 1000
+jobQueueSize: 5
+useJobTicket: true
+continuousBatching: true
+sequenceBatching: yes
+sequenceMaxIdleMSec: 10
+sequenceTimeoutMSec: 20
+maxSequenceJobQueueSize: 3
+maxNumSequence: 6
+asyncCommunication: off
+useVenv: false
+handler: { depth: [1, { deep: true }] }
+`);
+
+    expect(lines).toEqual([]);
+    expect(config).toMatchObject({
+      minWorkers: 1,
+      maxWorkers: 4,
+      batchSize: 8,
+      maxBatchDelayMs: 50,
+      responseTimeoutS: 60,
+      startupTimeoutS: 90,
+      deviceType: 'gpu',
+      deviceIds: [0, 1],
+      parallelType: 'pp',
+      parallelLevel: 2,
+      maxRetryTimeoutS: 0,
+      clientTimeoutMs: 1000,
+      jobQueueSize: 5,
+      useJobTicket: true,
+      continuousBatching: true,
+      sequenceBatching: true,
+      sequenceMaxIdleMs: 10,
+      sequenceTimeoutMs: 20,
+      maxSequenceJobQueueSize: 3,
+      maxNumSequence: 6,
+      asyncCommunication: false,
+      useVenv: false,
+      file: 'model-config.yaml',
+    });
+    expect(config.raw.handler).toEqual({ depth: [1, { deep: true }] });
+  });
+
+  it('forces what must be at least one, and ignores what is negative', () => {
+    expect(read('minWorkers: 0\nmaxWorkers: -1\nbatchSize: -5\nmaxBatchDelay: -1\nresponseTimeout: 0\nstartupTimeout: -3').config).toMatchObject({
+      minWorkers: 1,
+      maxWorkers: undefined,
+      batchSize: 1,
+      maxBatchDelayMs: undefined,
+      responseTimeoutS: undefined,
+      startupTimeoutS: undefined,
+    });
+    expect(read('maxBatchDelay: 0').config.maxBatchDelayMs).toBeUndefined();
+  });
+
+  it.each([
+    ['batchSize: many', 'batchSize', 'a whole number'],
+    ['batchSize: "8"', 'batchSize', 'a whole number'],
+    ['jobQueueSize: 1.5', 'jobQueueSize', 'a whole number'],
+    ['jobQueueSize: 3000000000', 'jobQueueSize', 'a whole number'],
+    ['useVenv: 1', 'useVenv', 'true or false'],
+    ['deviceType: tpu', 'deviceType', 'cpu, gpu'],
+    ['parallelType: dp', 'parallelType', 'pp, tp, pptp, custom'],
+    ['deviceIds: [0, one]', 'deviceIds', 'a list of whole numbers'],
+    ['sconce: 5', 'sconce', 'a mapping'],
+    ['sconce: { retryOnWorkerDeath: 3 }', 'sconce.retryOnWorkerDeath', 'true or false'],
+    ['sconce: { recycle: { afterSeconds: -1 } }', 'sconce.recycle.afterSeconds', 'a number greater than 0'],
+  ])('with %j keeps the rest and says what is ignored', (content, key, allowed) => {
+    const { config, lines } = read(`${content}\nmaxNumSequence: 9`);
+
+    expect(lines).toEqual([`WARN model-config.yaml: ${key} is ignored; allowed: ${allowed}`]);
+    expect(config.maxNumSequence).toBe(9);
+  });
+
+  it('takes the parallel level from the key that stands last', () => {
+    expect(read('torchrun: { nproc-per-node: 4 }').config).toMatchObject({ parallelLevel: 4, torchrun: { 'nproc-per-node': 4 } });
+    expect(read('parallelLevel: 2\ntorchrun: { nproc-per-node: 4 }').config.parallelLevel).toBe(4);
+    expect(read('torchrun: { nproc-per-node: 4 }\nparallelLevel: 2').config.parallelLevel).toBe(2);
+    expect(read('parallelLevel: 2\ntorchrun: { nnodes: 1 }').config.parallelLevel).toBe(2);
+  });
+
+  it('counts the last of a key that stands twice, and merges what an anchor names', () => {
+    expect(read('batchSize: 1\nbatchSize: 4').config.batchSize).toBe(4);
+    expect(read('defaults: &d { batchSize: 3 }\n<<: *d').config.batchSize).toBe(3);
+  });
+
+  it('fills in our own block', () => {
+    expect(noModelConfig().sconce).toEqual({
+      retryOnWorkerDeath: true,
+      recycleAfterS: undefined,
+      recycleAfterRequests: undefined,
+      recycleMemoryGrowthBytes: undefined,
+      intraOpThreads: 1,
+    });
+    expect(
+      read('sconce: { retryOnWorkerDeath: false, intraOpThreads: 0.2, recycle: { afterSeconds: 60, afterRequests: 10, memoryGrowthMb: 2 } }').config.sconce,
+    ).toEqual({ retryOnWorkerDeath: false, recycleAfterS: 60, recycleAfterRequests: 10, recycleMemoryGrowthBytes: 2 ** 21, intraOpThreads: 1 });
+  });
+
+  it.each([
+    ['a: [1', 'cannot be read'],
+    ['- a\n- b', 'is not a mapping'],
+    ['just text', 'is not a mapping'],
+    ['a: 1\n---\nb: 2', 'cannot be read'],
+    ['['.repeat(200_000), 'cannot be read'],
+    [
+      `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefgh'].map((name, at) => `${name}: &${name} [${`*${'abcdefg'.charAt(at)},`.repeat(9)}]`).join('\n')}`,
+      'cannot be read',
+    ],
+  ])('that cannot be used is told of and counts as none', (content, why) => {
+    const { config, lines } = read(content);
+
+    expect(config).toEqual(noModelConfig());
+    expect(lines).toEqual([expect.stringContaining(`ERROR model-config.yaml ${why}`)]);
+  });
+
+  it('that is empty counts as a file that sets nothing', () => {
+    expect(read('# nothing\n')).toEqual({ config: { ...noModelConfig(), file: 'model-config.yaml' }, lines: [] });
+  });
+});
