@@ -103,6 +103,7 @@ describe('a zip', () => {
     expect(await attack(bomb, 'zip')).toContain('grows more than');
     expect(await attack(bomb, 'zip', { maxUnpackedBytes: 1000 })).toContain('more than 1000 bytes');
     expect(await attack(many, 'zip', { maxEntries: 49 })).toContain('more than 49 entries');
+    expect(await attack(await zipOf({ [`${'d/'.repeat(60)}f`]: '' }), 'zip', { maxEntries: 49 })).toContain('more than 49 entries');
     await goodOnesPass();
   });
 
@@ -151,6 +152,38 @@ describe('a tar.gz', () => {
   ])('with %s is refused', async (_, header) => {
     expect(await attack(await tarOf([{ header: { name: 'm/handler.py', type: 'file' }, content: 'x' }, { header }]), 'tar.gz')).toBeDefined();
     await goodOnesPass();
+  });
+
+  it.each([
+    ['an entry twice', ['m/a', 'm/a']],
+    ['entries that become one without their first folders', ['m/a', 'n/a']],
+    ['names that differ only in case', ['m/a', 'm/A']],
+    ['a file that is a folder too', ['m/a', 'm/a/b']],
+    ['a name with a control character', ['m/a\u0001']],
+    ['a backslash', ['m\\a']],
+    ['a path that is too deep', [`m/${'d/'.repeat(80)}f`]],
+  ])('with %s is refused', async (_, names) => {
+    expect(await attack(await tarOf(names.map((name) => ({ header: { name, type: 'file' }, content: 'x' }))), 'tar.gz')).toBeDefined();
+    await goodOnesPass();
+  });
+
+  it('that is cut off is refused, wherever the cut is', async () => {
+    const good = await tarOf([{ header: { name: 'm/a', type: 'file' }, content: 'some content'.repeat(100) }]);
+
+    for (const length of [0, 1, 10, 30, good.length - 8, good.length - 1]) expect(await attack(good.subarray(0, length), 'tar.gz')).toBeDefined();
+    await goodOnesPass();
+  });
+
+  it.each([
+    ['m/a/b.txt', 'a/b.txt'],
+    ['./b.txt', 'b.txt'],
+    ['b.txt', 'b.txt'],
+    ['./m/b.txt', 'm/b.txt'],
+  ])('with %s gives %s, as TorchServe has it', async (name, path) => {
+    const made = tarOf([{ header: { name: './', type: 'directory' } }, { header: { name, type: 'file' }, content: 'fine' }]);
+
+    expect(await attack(await made, 'tar.gz')).toBeUndefined();
+    expect(readFileSync(join(folder, 'target', path), 'utf8')).toBe('fine');
   });
 
   it('loses the first component of its paths, as TorchServe has it, and nothing else', async () => {

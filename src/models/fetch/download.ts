@@ -25,7 +25,7 @@ export async function download(url: URL, asRegistered: string, fetcher: Fetcher,
   if (name === undefined) throw DownloadFailed({ url: asRegistered });
   const target = join(options.store, name);
   if (existsSync(target)) throw ArchiveExists({ file: name });
-  const part = join(options.store, `.${name}.${randomBytes(6).toString('hex')}.part`);
+  const part = join(options.store, `.${randomBytes(12).toString('hex')}.part`);
   const signal = AbortSignal.timeout(options.timeoutMs);
   try {
     await pipeline(await fetcher(url, signal), limited(options.maxBytes), createWriteStream(part, { flags: 'wx', mode: 0o644 }), { signal });
@@ -36,7 +36,7 @@ export async function download(url: URL, asRegistered: string, fetcher: Fetcher,
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw ArchiveExists({ file: name });
     throw DownloadFailed({ url: asRegistered }, error);
   } finally {
-    await rm(part, { force: true });
+    await rm(part, { force: true }).catch(() => undefined);
   }
 }
 

@@ -6,6 +6,8 @@ import { unpackTarGz } from './tar.js';
 import { Unpackable, UnpackBudget, type UnpackLimits } from './unpack-limits.js';
 import { unpackZip } from './zip.js';
 
+const MAX_REASON_CHARS = 500;
+
 /** What the thread is asked to do. */
 export type UnpackTask =
   | { readonly do: 'hash'; readonly file: string; readonly maxBytes: number }
@@ -30,11 +32,17 @@ async function unpack({ file, format, folder, limits }: Extract<UnpackTask, { do
   return '';
 }
 
+/** Names of entries may hold anything, and the reason goes to the log. */
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.slice(0, MAX_REASON_CHARS).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
+}
+
 /** Runs on a thread of its own. */
 export default async function run(task: UnpackTask): Promise<UnpackOutcome> {
   try {
     return { ok: true, hash: task.do === 'hash' ? await hashOf(task.file, task.maxBytes) : await unpack(task) };
   } catch (error) {
-    return { ok: false, why: error instanceof Error ? error.message : String(error) };
+    return { ok: false, why: oneLine(error instanceof Error ? error.message : String(error)) };
   }
 }

@@ -1,0 +1,228 @@
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { archive } from '../../test/fixtures/archives.js';
+import { buildThreads } from '../../test/fixtures/driven-runner.js';
+import { KeptLog } from '../../test/fixtures/silent-observer.js';
+import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
+import { TaskPool, threadEntry } from '../threads/task-pool.js';
+import { AllowedUrls } from './allowed-urls.js';
+import { ArchiveCache } from './archive-cache.js';
+import { Intake, type IntakeOptions } from './intake.js';
+import type { UnpackOutcome, UnpackTask } from './unpack/unpack-thread.js';
+
+const DOUBLE = fileURLToPath(new URL('../../test/fixtures/onnx/double.onnx', import.meta.url));
+const SHOUT = fileURLToPath(new URL('../../test/fixtures/handlers/shout.mjs', import.meta.url));
+let pool: TaskPool<UnpackTask, UnpackOutcome>;
+let folder: string;
+let store: string;
+let log: KeptLog;
+
+beforeAll(() => {
+  buildThreads();
+  pool = new TaskPool(threadEntry('./unpack/unpack-thread.js', import.meta.url), 1);
+});
+
+afterAll(async () => {
+  await pool.stop();
+});
+
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'sconce-intake-')));
+  store = join(folder, 'store');
+  mkdirSync(store);
+  log = new KeptLog();
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function intake(over: Partial<IntakeOptions> = {}): Intake {
+  return new Intake({
+    store,
+    allowedUrls: new AllowedUrls(['file://.*']),
+    cache: new ArchiveCache(join(folder, 'cache'), pool, { maxArchiveBytes: 2 ** 20, maxUnpackedBytes: 2 ** 20, maxEntries: 100 }, log),
+    workDirectory: join(folder, 'work'),
+    defaultHandler: undefined,
+    envelope: undefined,
+    maxArchiveBytes: 2 ** 20,
+    installDependencies: false,
+    interpreter: 'python3',
+    environment: {},
+    installerOutput: () => undefined,
+    log,
+    ...over,
+  });
+}
+
+function workFolders(): readonly string[] {
+  return existsSync(join(folder, 'work', 'models')) ? readdirSync(join(folder, 'work', 'models')) : [];
+}
+
+describe('an archive', () => {
+  it('becomes a Python model in a folder of its own, described by its manifest and its YAML', async () => {
+    const url = await archive(store, { name: 'dogs', version: '2.0', handler: 'echo.py', config: 'batchSize: 4\n' });
+    const one = await intake().admit({ url });
+    const two = await intake().admit({ url });
+
+    expect(one).toMatchObject({ name: 'dogs', version: '2.0', url, runtime: 'python', backend: 'python', handler: 'echo.py', downloadedArchive: undefined });
+    expect(one.config).toMatchObject({ batchSize: 4, file: 'model-config.yaml' });
+    expect(readdirSync(one.directory).sort()).toEqual(['MAR-INF', 'echo.py', 'model-config.yaml']);
+    expect(two.directory).not.toBe(one.directory);
+    expect(two.contentHash).toBe(one.contentHash);
+  });
+
+  it('is called, run and handled as the register call says', async () => {
+    const url = await archive(store, { name: 'dogs', handler: 'echo.py' });
+
+    expect(await intake().admit({ url, modelName: 'cats', runtime: 'python3', handler: 'other.py' })).toMatchObject({
+      name: 'cats',
+      runtime: 'python3',
+      handler: 'other.py',
+    });
+    expect((await intake().admit({ url, modelName: '' })).name).toBe('dogs');
+  });
+
+  it('whose manifest has no name needs one from the register call', async () => {
+    const url = await archive(store, { name: 'dogs', handler: 'echo.py', manifest: '{"model":{}}' });
+
+    await expect(intake().admit({ url })).rejects.toThrow('Model name is not defined.');
+    expect(await intake({ defaultHandler: 'fallback.py' }).admit({ url, modelName: 'cats' })).toMatchObject({ name: 'cats', handler: 'fallback.py' });
+  });
+
+  it('with a JavaScript handler or an ONNX file goes to the backend for it', async () => {
+    const script = await archive(store, { name: 'loud', handler: 'shout.mjs' });
+    const onnx = await archive(store, {
+      name: 'double',
+      handler: 'noop.py',
+      files: { 'double.onnx': readFileSync(DOUBLE) },
+      manifest: '{"model":{"modelName":"double"}}',
+    });
+
+    expect((await intake().admit({ url: script })).backend).toBe('javascript');
+    expect(await intake().admit({ url: onnx })).toMatchObject({ backend: 'onnx', serializedFile: 'double.onnx', directory: expect.stringContaining('cache') });
+    expect((await intake().admit({ url: onnx, handler: 'noop.py' })).backend).toBe('python');
+  });
+
+  it('that cannot be described leaves nothing in the work folder', async () => {
+    const bad = [
+      await archive(store, { name: 'a', handler: 'noop.py', manifest: '{}' }),
+      await archive(store, { name: 'b', handler: 'noop.py', model: { configFile: 'missing.yaml' } }),
+      await archive(store, { name: 'c', handler: 'noop.py', model: { serializedFile: '../x.onnx' } }),
+    ];
+
+    for (const url of bad) await expect(intake().admit({ url })).rejects.toSatisfy(ArchiveInvalid.is);
+    expect(workFolders()).toEqual([]);
+  });
+
+  it('goes with its folder when it is released; what others serve stays', async () => {
+    const url = await archive(store, { name: 'dogs', handler: 'echo.py' });
+    const [one, two] = [await intake().admit({ url }), await intake().admit({ url })];
+
+    await intake().release(one, { deleteDownloaded: true });
+
+    expect(existsSync(one.directory)).toBe(false);
+    expect(existsSync(two.directory)).toBe(true);
+    expect(readdirSync(store)).toEqual([url]);
+  });
+});
+
+describe('a URL', () => {
+  it('is brought into the store and goes with the model, where that is wanted', async () => {
+    mkdirSync(join(folder, 'there'));
+    const url = pathToFileURL(join(folder, 'there', await archive(join(folder, 'there'), { name: 'dogs', handler: 'echo.py' }))).href;
+
+    const model = await intake().admit({ url });
+    expect(model).toMatchObject({ name: 'dogs', url, downloadedArchive: join(store, 'dogs.mar') });
+    await expect(intake().admit({ url })).rejects.toSatisfy(ArchiveExists.is);
+
+    await intake().release(model, { deleteDownloaded: false });
+    expect(readdirSync(store)).toEqual(['dogs.mar']);
+    await intake().release(model, { deleteDownloaded: true });
+    expect(readdirSync(store)).toEqual([]);
+  });
+
+  it('of what is no archive is taken out of the store again', async () => {
+    writeFileSync(join(folder, 'junk.mar'), 'junk');
+
+    await expect(intake().admit({ url: pathToFileURL(join(folder, 'junk.mar')).href })).rejects.toSatisfy(ArchiveUnreadable.is);
+    expect(readdirSync(store)).toEqual([]);
+  });
+
+  it('that is not allowed is not fetched', async () => {
+    await expect(intake({ allowedUrls: new AllowedUrls([]) }).admit({ url: pathToFileURL(DOUBLE).href })).rejects.toSatisfy(LocationRefused.is);
+    await expect(intake({ store: undefined }).admit({ url: 'a.mar' })).rejects.toThrow('Model store has not been configured.');
+    expect(readdirSync(store)).toEqual([]);
+  });
+});
+
+describe('a folder of the store', () => {
+  it('is served where it lies and stays when the model goes', async () => {
+    mkdirSync(join(store, 'loud-one'));
+    copyFileSync(SHOUT, join(store, 'loud-one', 'shout.mjs'));
+    writeFileSync(join(store, 'loud-one', 'model-config.yaml'), 'batchSize: 2\n');
+    symlinkSync('nowhere', join(store, 'loud-one', 'dangling'));
+
+    const model = await intake().admit({ url: 'loud-one', handler: 'shout.mjs' });
+    await intake().release(model, { deleteDownloaded: true });
+
+    expect(model).toMatchObject({ name: 'loud_one', version: '1.0', backend: 'javascript', directory: join(store, 'loud-one'), config: { batchSize: 2 } });
+    expect(readdirSync(join(store, 'loud-one'))).toContain('shout.mjs');
+  });
+});
+
+describe('a lone file of the store', () => {
+  it('that is ONNX is served with the files beside it that bear its name', async () => {
+    copyFileSync(DOUBLE, join(store, 'double.onnx'));
+    writeFileSync(join(store, 'double.yaml'), 'maxWorkers: 3\n');
+    writeFileSync(join(store, 'double.labels.json'), '{"0":"zero"}');
+
+    const model = await intake().admit({ url: 'double.onnx' });
+
+    expect(model).toMatchObject({ name: 'double', version: '1.0', backend: 'onnx', serializedFile: 'double.onnx', config: { maxWorkers: 3 } });
+    expect(readdirSync(model.directory).sort()).toEqual(['double.onnx', 'index_to_name.json', 'model-config.yaml']);
+  });
+
+  it('may be links, as a mounted volume has them', async () => {
+    mkdirSync(join(store, '..data'));
+    copyFileSync(DOUBLE, join(store, '..data', 'blob'));
+    writeFileSync(join(store, '..data', 'settings'), 'maxWorkers: 3\n');
+    symlinkSync('..data/blob', join(store, 'double.onnx'));
+    symlinkSync('..data/settings', join(store, 'double.yaml'));
+
+    const model = await intake().admit({ url: 'double.onnx' });
+
+    expect(model).toMatchObject({ name: 'double', serializedFile: 'double.onnx', config: { maxWorkers: 3 } });
+    expect(readFileSync(join(model.directory, 'double.onnx'))).toEqual(readFileSync(DOUBLE));
+  });
+
+  it('that is TorchScript gets a manifest and the tensor handler', async () => {
+    writeFileSync(join(store, 'net.pt'), 'weights');
+    const model = await intake().admit({ url: 'net.pt' });
+
+    expect(model).toMatchObject({ name: 'net', backend: 'python', handler: 'tensor_handler', serializedFile: 'net.pt' });
+    expect(JSON.parse(readFileSync(join(model.directory, 'MAR-INF', 'MANIFEST.json'), 'utf8'))).toMatchObject({
+      model: { modelName: 'net', serializedFile: 'net.pt' },
+    });
+  });
+
+  it('whose YAML is too long is refused and leaves nothing behind', async () => {
+    for (const name of ['double.onnx', 'double.pt']) copyFileSync(DOUBLE, join(store, name));
+    writeFileSync(join(store, 'double.yaml'), '#'.repeat(5 * 2 ** 20));
+
+    for (const url of ['double.onnx', 'double.pt']) await expect(intake().admit({ url })).rejects.toThrow('model-config.yaml is longer than');
+    expect(workFolders()).toEqual([]);
+  });
+});
+
+describe('what a model requires', () => {
+  it('is nothing outside Python', async () => {
+    copyFileSync(DOUBLE, join(store, 'double.onnx'));
+    const taking = intake({ installDependencies: true, interpreter: join(folder, 'no-python') });
+
+    await expect(taking.prepare(await taking.admit({ url: 'double.onnx' }))).resolves.toBeUndefined();
+  });
+});
