@@ -1,8 +1,8 @@
 import type { Batch, BatchSink } from '../inference/batch.js';
 import type { ServableModel } from '../inference/servable-model.js';
 
-/** Where a replica computes. `id` is the device's ordinal as the model sees it. */
-export type Device = { readonly kind: 'cpu' } | { readonly kind: 'gpu'; readonly id: number };
+/** Where a replica computes. `id` is the device's ordinal as the model sees it; `visible` are the server's ordinals that a group of ranks has to itself. */
+export type Device = { readonly kind: 'cpu' } | { readonly kind: 'gpu'; readonly id: number; readonly visible?: readonly number[] | undefined };
 
 /** Everything a runner needs to know of the copy it is to run. */
 export interface RunnerSpec {
