@@ -71,7 +71,7 @@ def digits(random):
 
 def slow(random):
     """Takes some hundred milliseconds a run: a loop of matrix products. `x` comes back unchanged."""
-    # A rotation: the products neither grow nor shrink, and numbers near 0 take a hundred times as long on some processors.
+    # A rotation keeps the products from shrinking: numbers near 0 take a hundred times as long on some processors.
     rotation, _ = np.linalg.qr(random.normal(0, 1, (96, 96)))
     make = helper.make_node
     body = helper.make_graph(
