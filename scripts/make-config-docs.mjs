@@ -42,6 +42,7 @@ sconce:
     afterSeconds: 3600
     afterRequests: 100000
     memoryGrowthMb: 500      # above its size when it became ready
+  threads: 4                 # threads of a Python worker's computations; else the cores are shared out
   intraOpThreads: 1          # threads of an ONNX session
 \`\`\`
 

@@ -15,10 +15,13 @@ import { managementRoutes } from './api/torchserve-rest/management-routes.js';
 import { metricsRoutes } from './api/torchserve-rest/metrics-routes.js';
 import { modelInferenceDocument } from './api/torchserve-rest/openapi/model-documents.js';
 import type { Backend } from './backends/backend.js';
+import { CorePlan } from './backends/core-plan.js';
 import { CrashLog } from './backends/crash-log.js';
 import { DeviceAllocator } from './backends/device-allocator.js';
+import { GpuWatch } from './backends/gpu-watch.js';
 import { JavascriptBackend } from './backends/javascript/javascript-backend.js';
 import { DEFAULT_MAX_IMAGE_PIXELS, OnnxBackend } from './backends/onnx/onnx-backend.js';
+import { Placement } from './backends/placement.js';
 import { PythonBackend } from './backends/python/python-backend.js';
 import { WorkerIds } from './backends/worker-ids.js';
 import { type Address, sameAddress } from './config/address.js';
@@ -42,8 +45,9 @@ import { DEFAULT_METRICS, type MetricsConfig, parseMetricsYaml } from './observa
 import type { Log } from './observability/observer.js';
 import { serverLog } from './observability/server-log.js';
 import { ServingObserver } from './observability/serving-observer.js';
-import { SystemMetrics } from './observability/system-metrics.js';
-import { countGpus } from './platform/gpus.js';
+import { type GpuFigures, SystemMetrics } from './observability/system-metrics.js';
+import { Accelerators } from './platform/accelerators.js';
+import { availableProcessors } from './platform/processors.js';
 import { createTempFolder } from './platform/temp-folder.js';
 import { Registry } from './registry/registry.js';
 import { TaskPool, threadEntry } from './threads/task-pool.js';
@@ -118,7 +122,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     log: log.named('sconce.metrics'),
   });
   const observer = new ServingObserver(metrics, files);
-  const gpus = Math.min(settings.numberOfGpu ?? Number.POSITIVE_INFINITY, countGpus(env));
+  const accelerators = new Accelerators({ ...env, TS_IPEX_GPU_ENABLE: String(settings.ipexGpuEnable) }, undefined, settings.numberOfGpu);
+  const gpus = accelerators.count;
+  const gpuWatch = new GpuWatch(accelerators);
   const interpreter = settings.python ?? 'python3';
   const environment = workerEnvironment(settings, env);
   const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, log });
@@ -152,6 +158,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       backends,
       workerIds: new WorkerIds(settings.initialWorkerPort),
       devices: new DeviceAllocator(gpus),
+      gpus: gpuWatch,
+      placement: new Placement(cpus, corePlan(settings, log)),
       crashes,
       observer,
       log: log.named('sconce.workers'),
@@ -222,7 +230,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   tokens.start();
   await registry.loadAtStartup(startupModels(settings, cwd));
   for (const listener of listeners) life.add(listener);
-  if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000));
+  if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000, () => gpuFigures(gpuWatch)));
   await life.start();
   files.flush();
   print('Model server started.');
@@ -310,7 +318,6 @@ function createBackends(
     sequenceHeaders: { id: settings.headerKeySequenceId, start: settings.headerKeySequenceStart, end: settings.headerKeySequenceEnd },
     metricsConfigPath: settings.metricsConfig === undefined ? undefined : resolve(cwd, settings.metricsConfig),
     warmImports: settings.warmPython,
-    threadsPerWorker: undefined,
     log: log.named('sconce.python'),
   });
   const javascript = new JavascriptBackend({ environment, maxHeapMb: undefined });
@@ -319,6 +326,19 @@ function createBackends(
     ['onnx', new OnnxBackend({ maxImagePixels: settings.limitMaxImagePixels ? DEFAULT_MAX_IMAGE_PIXELS : Number.MAX_SAFE_INTEGER })],
     ['javascript', javascript],
   ]);
+}
+
+async function gpuFigures(watch: GpuWatch): Promise<readonly GpuFigures[]> {
+  await watch.refresh();
+  return watch.all().map(([ordinal, usage]) => ({ ordinal, ...usage }));
+}
+
+/** How workers are bound to cores, where `cpu_launcher_enable` asks for it. */
+function corePlan({ cpuLauncherEnable, cpuLauncherArgs }: Settings, log: Log): CorePlan | undefined {
+  if (!cpuLauncherEnable) return undefined;
+  const plan = new CorePlan(cpuLauncherArgs, availableProcessors());
+  if (plan.ignored.length > 0) log.warn(`cpu_launcher_args: without effect here: ${plan.ignored.join(' ')}`);
+  return plan;
 }
 
 /** The server's environment without what `blacklist_env_vars` names. */

@@ -64,8 +64,8 @@ def _limit_threads(threads: Optional[int]) -> None:
     # Whoever set the variable has decided already: torch and OpenMP follow it by themselves.
     if not threads or "OMP_NUM_THREADS" in os.environ:
         return
+    # For what is imported from here on, and for processes that the model starts.
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     torch = sys.modules.get("torch")
-    if torch is None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-    else:
+    if torch is not None:
         torch.set_num_threads(threads)

@@ -31,6 +31,8 @@ class ForkOrder(NamedTuple):
     python_path: list
     # Working directory: the unpacked model.
     directory: str
+    # Processors to be bound to; empty: all that the parent may use.
+    cores: list
 
 
 def enter(order: ForkOrder, parent_pid: int, interpreter_path: list) -> socket.socket:
@@ -51,6 +53,7 @@ def enter(order: ForkOrder, parent_pid: int, interpreter_path: list) -> socket.s
     os.environ.clear()
     os.environ.update(order.environment)
     os.chdir(order.directory)
+    _bind(order.cores)
     sys.path[:] = _unique([os.path.abspath(entry) for entry in order.python_path if entry] + interpreter_path)
     sys.argv[:] = ["model_service_worker.py"]
     _reseed()
@@ -59,6 +62,11 @@ def enter(order: ForkOrder, parent_pid: int, interpreter_path: list) -> socket.s
     handlers = [OutputHandler(sys.stdout)]
     logging.basicConfig(handlers=handlers, format="%(message)s", level=logging.INFO, force=True)
     return data
+
+
+def _bind(cores: list) -> None:
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
 
 
 def _reset_signals() -> None:

@@ -1,5 +1,6 @@
 import type { Batch, BatchSink } from '../inference/batch.js';
 import type { ServableModel } from '../inference/servable-model.js';
+import type { Share } from './placement.js';
 
 /** Where a replica computes. `id` is the device's ordinal as the model sees it; `visible` are the server's ordinals that a group of ranks has to itself. */
 export type Device = { readonly kind: 'cpu' } | { readonly kind: 'gpu'; readonly id: number; readonly visible?: readonly number[] | undefined };
@@ -13,6 +14,8 @@ export interface RunnerSpec {
   readonly workerName: string;
   readonly device: Device;
   readonly batchSize: number;
+  /** Its part of the machine's processors. Threads give way to OMP_NUM_THREADS in the environment. */
+  readonly share: Share;
   /** How long `load` may take. */
   readonly startupTimeoutMs: number;
   /** Longest body of one prediction in bytes. Longer: every request of the batch fails with ResponseTooLarge and the runner ends. */

@@ -1,6 +1,13 @@
+import type { ModelConfig } from '../inference/model-config.js';
 import type { Device } from './backend.js';
 
-/** Hands devices to workers in turn: over a model's own list if it has one, else over all GPUs of the server, starting at device 0. */
+/** What of a model's configuration decides on its devices. */
+export type DeviceWish = Pick<ModelConfig, 'deviceType' | 'deviceIds' | 'parallelType' | 'parallelLevel'>;
+
+/**
+ * Hands devices to workers in turn: over a model's own list if it has one, else over all GPUs of the server, starting at device 0. A parallel model gets as
+ * many at a time as it has ranks, next to each other in that list. Invariant: an ordinal that is handed out is a device of the server.
+ */
 export class DeviceAllocator {
   #nextOfAll = 0;
   readonly #nextOfModel = new Map<string, number>();
@@ -8,26 +15,52 @@ export class DeviceAllocator {
   constructor(private readonly gpuCount: number) {}
 
   /** Which kind a model runs on: GPUs where there are any and the model doesn't ask for the CPU. */
-  kindFor(wanted: 'cpu' | 'gpu' | undefined): Device['kind'] {
+  kindFor(wanted: DeviceWish['deviceType']): Device['kind'] {
     return this.gpuCount > 0 && wanted !== 'cpu' ? 'gpu' : 'cpu';
   }
 
   /** Ids a model may use: its own list when every id exists, else undefined. */
-  validIds(wanted: readonly number[] | undefined): readonly number[] | undefined {
+  validIds(wanted: DeviceWish['deviceIds']): readonly number[] | undefined {
     if (wanted === undefined || wanted.length === 0) return undefined;
     return wanted.every((id) => id >= 0 && id < this.gpuCount) ? wanted : undefined;
   }
 
-  /** `key` names the model version whose own list is walked. */
-  next(key: string, kind: Device['kind'], ids: readonly number[] | undefined): Device {
-    if (kind === 'cpu') return { kind: 'cpu' };
-    if (ids !== undefined) {
-      const turn = this.#nextOfModel.get(key) ?? 0;
-      this.#nextOfModel.set(key, turn + 1);
-      return { kind: 'gpu', id: ids[turn % ids.length] ?? 0 };
+  /** How many workers of a model there are devices for: a bound only where each takes several. 0 when its devices don't suffice for one. */
+  capacity(wish: DeviceWish): number {
+    const level = ranksOf(wish);
+    if (level === 0 || this.kindFor(wish.deviceType) === 'cpu') return Number.POSITIVE_INFINITY;
+    return Math.floor(this.#idsOf(wish).length / level);
+  }
+
+  /** `key` names the model version, whose own turns are counted where it has devices of its own. */
+  next(key: string, wish: DeviceWish): Device {
+    if (this.kindFor(wish.deviceType) === 'cpu') return { kind: 'cpu' };
+    const ids = this.#idsOf(wish);
+    const level = ranksOf(wish);
+    if (level > 0) {
+      const groups = Math.max(1, Math.floor(ids.length / level));
+      const start = (this.#turn(key) % groups) * level;
+      // Its processes are shown these devices alone, and count them from 0.
+      return { kind: 'gpu', id: 0, visible: ids.slice(start, start + level) };
     }
+    if (this.validIds(wish.deviceIds) !== undefined) return { kind: 'gpu', id: ids[this.#turn(key) % ids.length] ?? 0 };
     const id = this.#nextOfAll % this.gpuCount;
     this.#nextOfAll += 1;
     return { kind: 'gpu', id };
   }
+
+  #idsOf({ deviceIds }: DeviceWish): readonly number[] {
+    return this.validIds(deviceIds) ?? Array.from({ length: this.gpuCount }, (_, id) => id);
+  }
+
+  #turn(key: string): number {
+    const turn = this.#nextOfModel.get(key) ?? 0;
+    this.#nextOfModel.set(key, turn + 1);
+    return turn;
+  }
+}
+
+/** Devices of one worker of a parallel model; 0: it is none. A level without a type means nothing, as in TorchServe. */
+function ranksOf({ parallelType, parallelLevel }: DeviceWish): number {
+  return parallelType === undefined ? 0 : (parallelLevel ?? 0);
 }

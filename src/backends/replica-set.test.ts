@@ -4,8 +4,10 @@ import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log, Observer } from '../observability/observer.js';
 import type { Backend, Runner, RunnerEvents, RunnerExit } from './backend.js';
+import { CorePlan } from './core-plan.js';
 import { CrashLog } from './crash-log.js';
 import { DeviceAllocator } from './device-allocator.js';
+import { Placement } from './placement.js';
 import { ReplicaSet, type ReplicaSetListener } from './replica-set.js';
 import { WorkerIds } from './worker-ids.js';
 
@@ -81,7 +83,7 @@ const listener: ReplicaSetListener = {
   supplyChanged: ({ replicas, hopeful }) => void heard.push(`supply ${hopeful}/${replicas}`),
 };
 
-function aSet(sconce: Partial<ModelConfig['sconce']> = {}): { set: ReplicaSet; crashes: CrashLog } {
+function aSet(sconce: Partial<ModelConfig['sconce']> = {}, placement = new Placement(4)): { set: ReplicaSet; crashes: CrashLog } {
   const config: ModelConfig = {
     sconce: {
       retryOnWorkerDeath: true,
@@ -112,7 +114,7 @@ function aSet(sconce: Partial<ModelConfig['sconce']> = {}): { set: ReplicaSet; c
   };
   const crashes = new CrashLog();
   const limits = { batchSize: 1, startupTimeoutMs: 1000, responseTimeoutMs: 1000, recoveryWindowMs: 10_000, maxResponseBytes: 1000 };
-  const shared = { workerIds: new WorkerIds(9000), devices: new DeviceAllocator(0), crashes, observer, log };
+  const shared = { workerIds: new WorkerIds(9000), devices: new DeviceAllocator(0), placement, crashes, observer, log };
   return { set: new ReplicaSet({ model, backend, ...limits, ...shared }, listener), crashes };
 }
 
@@ -121,8 +123,8 @@ async function settled(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
 
-async function aReadySet(count: number, sconce: Partial<ModelConfig['sconce']> = {}): Promise<ReturnType<typeof aSet>> {
-  const made = aSet(sconce);
+async function aReadySet(count: number, sconce: Partial<ModelConfig['sconce']> = {}, placement = new Placement(4)): Promise<ReturnType<typeof aSet>> {
+  const made = aSet(sconce, placement);
   const scaled = made.set.scale(count, count, 100);
   await settled();
   for (const runner of runners) runner.settle();
@@ -256,5 +258,62 @@ describe('a set of replicas', () => {
 
     expect((await scaled)?.code).toBe('LOAD_FAILED');
     expect(set.replicas.length).toBe(0);
+  });
+});
+
+describe('the processors', () => {
+  const onFour = () =>
+    new Placement(
+      4,
+      new CorePlan(
+        '',
+        Array.from({ length: 4 }, (_, cpu) => ({ cpu, core: String(cpu), node: 0 })),
+      ),
+    );
+
+  it('are shared out as threads among as many workers as there are to be', async () => {
+    const { set } = await aReadySet(2);
+
+    expect(set.replicas.map((replica) => replica.share)).toEqual([
+      { threads: 2, cores: undefined },
+      { threads: 2, cores: undefined },
+    ]);
+  });
+
+  it('are shared out anew when workers are bound to them and their number changes: a successor is ready before its predecessor leaves', async () => {
+    const { set } = await aReadySet(1, {}, onFour());
+    expect(set.replicas.map((replica) => replica.share.cores)).toEqual([[0, 1, 2, 3]]);
+
+    const scaled = set.scale(2, 2, 100);
+    await settled();
+    runners[1]?.settle();
+    await settled();
+    expect(set.replicas[0]?.id).toBe(9000);
+    runners[2]?.settle();
+    await scaled;
+
+    expect(set.replicas.map((replica) => [replica.id, replica.share.cores])).toEqual([
+      [9002, [0, 1]],
+      [9001, [2, 3]],
+    ]);
+    expect(heard).toContain('leaving 9000');
+  });
+
+  it('stay as they are shared when a successor does not come up', async () => {
+    const { set } = await aReadySet(1, {}, onFour());
+
+    const scaled = set.scale(2, 2, 100);
+    await settled();
+    runners[1]?.settle();
+    await settled();
+    runners[2]?.settle(LoadFailed({ status: 500, message: 'no' }));
+    await settled();
+    runners[2]?.die(KILLED);
+    await scaled;
+
+    expect(set.replicas.map((replica) => [replica.id, replica.state])).toEqual([
+      [9000, 'ready'],
+      [9001, 'ready'],
+    ]);
   });
 });

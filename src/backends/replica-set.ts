@@ -4,6 +4,7 @@ import type { Log, Observer } from '../observability/observer.js';
 import type { Backend } from './backend.js';
 import type { CrashLog } from './crash-log.js';
 import type { DeviceAllocator } from './device-allocator.js';
+import type { Placement, Share } from './placement.js';
 import { Replica, type ReplicaOwner } from './replica.js';
 import type { WorkerIds } from './worker-ids.js';
 
@@ -26,6 +27,7 @@ export interface ReplicaSetOptions {
   readonly maxResponseBytes: number;
   readonly workerIds: WorkerIds;
   readonly devices: DeviceAllocator;
+  readonly placement: Placement;
   readonly crashes: CrashLog;
   readonly observer: Observer;
   readonly log: Log;
@@ -35,7 +37,7 @@ export interface ReplicaSetOptions {
 const RECYCLE_CHECK_MS = 1000;
 
 /**
- * The replicas of one model version, between a minimum and a maximum. Invariants: scaling steps run one after another;
+ * The replicas of one model version, between a minimum and a maximum. Invariants: scaling steps and recyclings run one after another;
  * scaling down takes the newest first and loses no request; a recycled replica leaves only when its successor is ready.
  */
 export class ReplicaSet {
@@ -85,13 +87,25 @@ export class ReplicaSet {
     for (const replica of this.#replicas) replica.revive();
     const missing = minimum - this.#replicas.length;
     const surplus = this.#replicas.length > maximum ? this.#replicas.splice(maximum) : [];
-    const created = Array.from({ length: Math.max(0, missing) }, () => this.#add());
+    const count = Math.max(minimum, this.#replicas.length);
+    const created = Array.from({ length: Math.max(0, missing) }, () => this.#add(this.#replicas.length, count));
     if (surplus.length > 0 || created.length > 0) this.#supplyChanged();
     const gone = surplus.map((replica) => this.#retire(replica, graceMs));
     this.#watchRecycling();
     const failure = await firstFailure(created.map((replica) => replica.firstLoad));
     await Promise.all(gone);
+    if (failure === undefined) await this.#placeAnew();
     return failure;
+  }
+
+  /** Where workers are bound to cores, another number of them means other shares: those whose share has changed are replaced, one after another. */
+  async #placeAnew(): Promise<void> {
+    const { placement, model } = this.options;
+    if (!placement.binds) return;
+    for (const [index, old] of [...this.#replicas.entries()]) {
+      const wanted = placement.share(index, this.#replicas.length, model.config);
+      if (old.state === 'ready' && !sameCores(old.share, wanted)) await this.#replace(old, 'the cores are shared out anew');
+    }
   }
 
   /** Ends all replicas. Requests they run get `graceMs`. */
@@ -106,13 +120,15 @@ export class ReplicaSet {
     await Promise.all(this.#replicas.splice(0).map((replica) => this.#retire(replica, graceMs)));
   }
 
-  #add(): Replica {
-    const { model, backend, devices, workerIds } = this.options;
+  /** `index` is the place among `count` workers for which it gets its share of the processors. */
+  #add(index: number, count: number): Replica {
+    const { model, backend, devices, placement, workerIds } = this.options;
     const workerId = workerIds.take();
     const key = `${model.name}_${model.version}`;
-    const device = devices.next(key, devices.kindFor(model.config.deviceType), devices.validIds(model.config.deviceIds));
+    const device = devices.next(key, model.config);
+    const share = placement.share(index, count, model.config);
     const { batchSize, startupTimeoutMs, responseTimeoutMs, recoveryWindowMs, maxResponseBytes, crashes, observer, log } = this.options;
-    const spec = { model, workerId, workerName: `W-${workerId}-${key}`, device, batchSize, startupTimeoutMs, maxResponseBytes };
+    const spec = { model, workerId, workerName: `W-${workerId}-${key}`, device, share, batchSize, startupTimeoutMs, maxResponseBytes };
     const replica = new Replica(backend, { spec, recoveryWindowMs, responseTimeoutMs, crashes, observer, log }, this.#owner);
     this.#replicas.push(replica);
     replica.start();
@@ -146,7 +162,11 @@ export class ReplicaSet {
   #watchRecycling(): void {
     const { recycleAfterS, recycleAfterRequests, recycleMemoryGrowthBytes } = this.options.model.config.sconce;
     if (this.#recycleTimer !== undefined || (recycleAfterS ?? recycleAfterRequests ?? recycleMemoryGrowthBytes) === undefined) return;
-    this.#recycleTimer = setInterval(() => void this.#recycleOne(), RECYCLE_CHECK_MS);
+    this.#recycleTimer = setInterval(() => {
+      if (this.#recycling) return;
+      this.#recycling = true;
+      this.#steps = this.#steps.then(() => this.#recycleOne());
+    }, RECYCLE_CHECK_MS);
     this.#recycleTimer.unref();
   }
 
@@ -156,8 +176,6 @@ export class ReplicaSet {
   }
 
   async #recycleOne(): Promise<void> {
-    if (this.#recycling) return;
-    this.#recycling = true;
     try {
       for (const old of this.#replicas) {
         const why = await this.#recycleReason(old);
@@ -185,15 +203,27 @@ export class ReplicaSet {
 
   async #replace(old: Replica, why: string): Promise<void> {
     const { log, responseTimeoutMs } = this.options;
-    const successor = this.#add();
+    const successor = this.#add(this.#replicas.indexOf(old), this.#replicas.length);
     log.info(`Recycling worker ${old.name}: ${why}. ${successor.name} takes its place.`);
     const failure = await successor.firstLoad;
-    const leaver = failure === undefined ? old : successor;
-    const at = this.#replicas.indexOf(leaver);
-    if (at >= 0) this.#replicas.splice(at, 1);
+    // Whoever stopped the whole set has seen to its end.
+    if (!this.#take(successor)) return;
+    const place = this.#replicas.indexOf(old);
+    if (failure === undefined && place >= 0) this.#replicas.splice(place, 1, successor);
     if (failure !== undefined) log.warn(`${successor.name} did not come up, ${old.name} stays: ${failure.message}`);
-    await this.#retire(leaver, responseTimeoutMs);
+    await this.#retire(failure === undefined && place >= 0 ? old : successor, responseTimeoutMs);
   }
+
+  /** Takes a replica out of the list; false when it isn't in it. */
+  #take(replica: Replica): boolean {
+    const at = this.#replicas.indexOf(replica);
+    if (at >= 0) this.#replicas.splice(at, 1);
+    return at >= 0;
+  }
+}
+
+function sameCores(one: Share, other: Share): boolean {
+  return one.cores?.join() === other.cores?.join();
 }
 
 /** Resolves with the first failure as soon as there is one, or with undefined when all succeeded. */

@@ -90,6 +90,10 @@ export class Replica {
     return this.options.spec.device;
   }
 
+  get share(): RunnerSpec['share'] {
+    return this.options.spec.share;
+  }
+
   get pipelineDepth(): number {
     return this.#runner?.pipelineDepth ?? 1;
   }

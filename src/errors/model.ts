@@ -61,6 +61,12 @@ export const WorkersNotStarted = defineError<{ model: string; version: string | 
     says: ({ model, version, lastLine }) => `Failed to start workers for model ${model} version: ${version ?? 'null'}${lastLine ? ` (${lastLine})` : ''}`,
   },
 );
+/** A parallel model whose one worker takes more devices than there are for it. */
+export const NotEnoughDevices = defineError<{ model: string; parallelLevel: number }>('NOT_ENOUGH_DEVICES', {
+  kind: 'bug',
+  type: 'WorkerInitializationException',
+  says: ({ model, parallelLevel }) => `No enough gpu devices for model:${model} parallelLevel:${parallelLevel}`,
+});
 /** set-default words this without the colon that every other message has. */
 export const DefaultVersionUnknown = defineError<{ model: string; version: string }>('DEFAULT_VERSION_UNKNOWN', {
   kind: 'not-found',

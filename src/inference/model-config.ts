@@ -39,6 +39,8 @@ export interface SconceModelConfig {
   readonly recycleAfterS: number | undefined;
   readonly recycleAfterRequests: number | undefined;
   readonly recycleMemoryGrowthBytes: number | undefined;
+  /** Threads of one worker's computations. undefined: the processors are shared out among the model's workers. YAML key `threads`. */
+  readonly threads?: number | undefined;
   /** Threads of one ONNX session; YAML key `intraOpThreads`, default 1. */
   readonly intraOpThreads: number;
 }

@@ -112,8 +112,13 @@ function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
     recycleAfterS: positive(recycle, 'afterSeconds', 'sconce.recycle.afterSeconds'),
     recycleAfterRequests: positive(recycle, 'afterRequests', 'sconce.recycle.afterRequests'),
     recycleMemoryGrowthBytes: growthMb === undefined ? undefined : growthMb * 2 ** 20,
+    threads: wholeThreads(positive(of, 'threads', 'sconce.threads')),
     intraOpThreads: Math.max(1, Math.round(positive(of, 'intraOpThreads', 'sconce.intraOpThreads') ?? 1)),
   };
+}
+
+function wholeThreads(threads: number | undefined): number | undefined {
+  return threads === undefined ? undefined : Math.max(1, Math.round(threads));
 }
 
 function isDocument(value: unknown): value is Document {

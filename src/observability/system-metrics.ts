@@ -7,6 +7,15 @@ import type { Metrics } from './metrics.js';
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
+/** What a GPU does, by the server's ordinal. */
+export interface GpuFigures {
+  readonly ordinal: number;
+  /** Percent. */
+  readonly utilization: number;
+  readonly memoryUtilization: number;
+  readonly memoryUsedMib: number;
+}
+
 interface CpuTimes {
   readonly busy: number;
   readonly all: number;
@@ -35,7 +44,7 @@ async function availableMemory(): Promise<number> {
 }
 
 /**
- * CPU, memory and disk of the host, right after start and then every interval, under TorchServe's names and units.
+ * CPU, memory, disk and GPUs of the host, right after start and then every interval, under TorchServe's names and units.
  * Read in-process: no Python is started for it.
  */
 export class SystemMetrics implements Part {
@@ -47,6 +56,7 @@ export class SystemMetrics implements Part {
   constructor(
     private readonly metrics: Metrics,
     private readonly intervalMs: number,
+    private readonly gpus: () => Promise<readonly GpuFigures[]>,
   ) {}
 
   async start(): Promise<void> {
@@ -80,6 +90,11 @@ export class SystemMetrics implements Part {
     gauge('MemoryAvailable', available / MIB);
     gauge('MemoryUsed', (totalmem() - available) / MIB);
     gauge('MemoryUtilization', (1 - available / totalmem()) * 100);
+    for (const { ordinal, utilization, memoryUtilization, memoryUsedMib } of await this.gpus()) {
+      this.metrics.server('GPUUtilization', utilization, 'Host', String(ordinal));
+      this.metrics.server('GPUMemoryUtilization', memoryUtilization, 'Host', String(ordinal));
+      this.metrics.server('GPUMemoryUsed', memoryUsedMib, 'Host', String(ordinal));
+    }
   }
 }
 

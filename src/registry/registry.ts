@@ -157,9 +157,9 @@ export class Registry implements ModelService {
     return this.options.serving.crashes.all();
   }
 
-  /** Reads every worker's memory anew, for describe and the metrics. */
+  /** Reads every worker's memory, and what the GPUs do, anew, for describe and the metrics. */
   async refreshMemory(): Promise<void> {
-    await Promise.all(this.#versions().map((version) => version.refreshMemory()));
+    await Promise.all([this.options.serving.gpus.refresh(), ...this.#versions().map((version) => version.refreshMemory())]);
   }
 
   /** Answers what was accepted until `deadline`, then stops all workers, each within `graceMs`, and frees the models' files. */

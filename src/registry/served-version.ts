@@ -1,9 +1,11 @@
 import type { Backend } from '../backends/backend.js';
 import type { CrashLog } from '../backends/crash-log.js';
 import type { DeviceAllocator } from '../backends/device-allocator.js';
+import type { GpuWatch } from '../backends/gpu-watch.js';
+import type { Placement } from '../backends/placement.js';
 import { ReplicaSet } from '../backends/replica-set.js';
 import type { WorkerIds } from '../backends/worker-ids.js';
-import { UnregisterTimedOut, WorkersNotStarted } from '../errors/model.js';
+import { NotEnoughDevices, UnregisterTimedOut, WorkersNotStarted } from '../errors/model.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { Dispatcher } from '../scheduling/dispatcher.js';
@@ -15,6 +17,8 @@ export interface ServingParts {
   readonly backends: ReadonlyMap<ServableModel['backend'], Backend>;
   readonly workerIds: WorkerIds;
   readonly devices: DeviceAllocator;
+  readonly gpus: GpuWatch;
+  readonly placement: Placement;
   readonly crashes: CrashLog;
   readonly observer: Observer;
   readonly log: Log;
@@ -56,7 +60,7 @@ export class ServedVersion {
       },
       parts.observer,
     );
-    const { workerIds, devices, crashes, observer, log, maxResponseBytes } = parts;
+    const { workerIds, devices, placement, crashes, observer, log, maxResponseBytes } = parts;
     this.#replicas = new ReplicaSet(
       {
         model,
@@ -68,6 +72,7 @@ export class ServedVersion {
         maxResponseBytes,
         workerIds,
         devices,
+        placement,
         crashes,
         observer,
         log,
@@ -84,9 +89,14 @@ export class ServedVersion {
     return this.#replicas.replicas.length;
   }
 
-  /** Resolves when the workers have loaded once (`complete`) or the wait is over with some missing (`partial`). Rejects with WorkersNotStarted; the workers go on trying. */
-  async scale(minimum: number, maximum: number, namedVersion: string | undefined): Promise<'complete' | 'partial'> {
-    const failure = await this.#replicas.scale(minimum, maximum, Math.max(this.parts.unregisterTimeoutMs, 1));
+  /** Resolves when the workers have loaded once (`complete`) or the wait is over with some missing (`partial`). A parallel model gets no more workers than there are devices for.
+   *  Rejects with NotEnoughDevices, or with WorkersNotStarted while the workers go on trying. */
+  async scale(wantedMinimum: number, wantedMaximum: number, namedVersion: string | undefined): Promise<'complete' | 'partial'> {
+    const { config, name } = this.model;
+    const capacity = this.parts.devices.capacity(config);
+    if (capacity === 0) throw NotEnoughDevices({ model: name, parallelLevel: config.parallelLevel ?? 0 });
+    const minimum = Math.min(wantedMinimum, capacity);
+    const failure = await this.#replicas.scale(minimum, Math.min(wantedMaximum, capacity), Math.max(this.parts.unregisterTimeoutMs, 1));
     if (failure !== undefined) {
       const status = failure.rendering.http === 507 ? 507 : 500;
       throw WorkersNotStarted({ model: this.model.name, version: namedVersion, status, lastLine: failure.message }, failure);
@@ -146,7 +156,7 @@ export class ServedVersion {
           memoryBytes: this.#memoryBytes.get(replica.id) ?? 0,
           pid: replica.pid ?? -1,
           gpu,
-          gpuUsage: gpu ? 'failed to obtained gpu usage' : 'N/A',
+          gpuUsage: replica.device.kind === 'gpu' ? parts.gpus.textOf(replica.device.visible?.[0] ?? replica.device.id) : 'N/A',
         };
       }),
       queue: { remainingCapacity: this.dispatcher.remainingCapacity, pendingRequests: this.dispatcher.pendingRequests },

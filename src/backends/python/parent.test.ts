@@ -51,7 +51,7 @@ describe('the warm parent', () => {
       import { PythonBackend } from ${JSON.stringify(join(ROOT, 'dist/backends/python/python-backend.js'))};
       const silent = { debug() {}, info() {}, warn() {}, error() {}, named: () => silent };
       const backend = new PythonBackend({ ...${JSON.stringify(shop.options({ runDirectory: home }))}, log: silent });
-      const spec = ${JSON.stringify({ model, workerId: 9000, workerName: 'W-9000-m_1.0', device: { kind: 'cpu' }, batchSize: 1, startupTimeoutMs: 20000, maxResponseBytes: 1000 })};
+      const spec = ${JSON.stringify({ model, workerId: 9000, workerName: 'W-9000-m_1.0', device: { kind: 'cpu' }, share: { threads: 1, cores: undefined }, batchSize: 1, startupTimeoutMs: 20000, maxResponseBytes: 1000 })};
       const runner = backend.createRunner(spec, { output() {}, exit() {} });
       await runner.load();
       const request = (wish) => ({ id: 'r', headers: [], inputs: [{ name: 'body', contentType: 'application/json', value: Buffer.from(JSON.stringify(wish)) }] });

@@ -15,6 +15,8 @@ export interface ForkOrder {
   readonly environment: Readonly<Record<string, string>>;
   readonly python_path: readonly string[];
   readonly directory: string;
+  /** Processors to be bound to; none: all. */
+  readonly cores: readonly number[];
 }
 
 /** How a worker's process ended. All undefined when the parent ended first and couldn't tell. */

@@ -22,7 +22,5 @@ export interface PythonBackendOptions {
   readonly metricsConfigPath: string | undefined;
   /** Import torch once in the parent, so that workers have it at once. */
   readonly warmImports: boolean;
-  /** Threads of one worker's computations, unless OMP_NUM_THREADS is in `environment`; undefined: what the libraries choose. */
-  readonly threadsPerWorker: number | undefined;
   readonly log: Log;
 }

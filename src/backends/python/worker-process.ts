@@ -158,7 +158,7 @@ export class WorkerProcess implements Runner {
     const title = `model_service_worker.py ${workerName}`;
     const order = { worker: this.key, nonce: this.#expected.nonce, socket_path: channels.socketPath, title, environment, python_path: pythonPath };
     parent.fork(
-      { ...order, directory: model.directory },
+      { ...order, directory: model.directory, cores: this.spec.share.cores ?? [] },
       {
         forked: (pid) => {
           this.#pid = pid;
@@ -190,8 +190,8 @@ export class WorkerProcess implements Runner {
   }
 
   #frames(socket: Socket): (chunk: Buffer) => void {
-    const { model, device, batchSize, maxResponseBytes } = this.spec;
-    const { limitMaxImagePixels, threadsPerWorker } = this.surroundings.options;
+    const { model, device, share, batchSize, maxResponseBytes } = this.spec;
+    const { limitMaxImagePixels } = this.surroundings.options;
     this.#data = socket;
     socket.write(
       encodeLoad({
@@ -203,7 +203,7 @@ export class WorkerProcess implements Runner {
         envelope: model.envelope ?? null,
         limitMaxImagePixels,
         modelYamlConfig: model.config.raw,
-        threads: threadsPerWorker ?? null,
+        threads: share.threads,
       }),
     );
     // A worker that lets go of its line but lives on is of no use.
