@@ -173,7 +173,7 @@ def test_a_language_model_is_served_until_the_server_stops(folder, monkeypatch, 
                 requests.post(f"{inference}/predictions/tiny/1.0/v1/completions", json={}, timeout=WAIT_S).json()
             )
             launcher.stop()
-            return None
+            return
 
     monkeypatch.setattr(llm_launcher, "start", lambda **options: Lines(launcher.start(**options)))
     arguments = ["--model_name", "tiny", "--model_id", "organisation/model", "--disable_token_auth"]
