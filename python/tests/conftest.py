@@ -1,10 +1,13 @@
 """What several tests need: stand-ins of packages that can't be installed everywhere."""
 
 import importlib
+import re
 import sys
 import textwrap
 
 import pytest
+
+from ts import launcher
 
 
 @pytest.fixture
@@ -31,3 +34,31 @@ def packages(tmp_path, monkeypatch):
     for name in set(sys.modules) - before:
         if name.startswith("ts.") or str(folder) in (getattr(sys.modules[name], "__file__", None) or ""):
             del sys.modules[name]
+
+
+@pytest.fixture
+def server_folder(tmp_path, monkeypatch):
+    """A place for one server: its PID file, its logs and its settings."""
+    for name in ("store", "tmp", "logs"):
+        (tmp_path / name).mkdir()
+    settings = {
+        "inference_address": "http://127.0.0.1:0",
+        "management_address": "http://127.0.0.1:0",
+        "metrics_address": "http://127.0.0.1:0",
+        "disable_system_metrics": "true",
+        "python": sys.executable,
+    }
+    lines = [f"{key}={value}\n" for key, value in settings.items()]
+    (tmp_path / "config.properties").write_text("".join(lines))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("LOG_LOCATION", str(tmp_path / "logs"))
+    monkeypatch.setenv("METRICS_LOCATION", str(tmp_path / "logs"))
+    monkeypatch.delenv("TS_CONFIG_FILE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    launcher.stop()
+
+
+def address_of(kind: str, printed: str) -> str:
+    """Where the server that printed this listens: kind is Inference, Management or Metrics."""
+    return re.search(rf"{kind} API bind to: (\S+)", printed)[1]

@@ -2,13 +2,13 @@
 
 import os
 import queue
-import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import address_of
 
 from ts import launcher, llm_launcher
 from ts.server_command import torchserve_command
@@ -19,58 +19,31 @@ ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 60
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A place for one server: its PID file, its logs and its settings."""
-    for name in ("store", "tmp", "logs"):
-        (tmp_path / name).mkdir()
-    settings = {
-        "inference_address": "http://127.0.0.1:0",
-        "management_address": "http://127.0.0.1:0",
-        "metrics_address": "http://127.0.0.1:0",
-        "disable_system_metrics": "true",
-        "python": sys.executable,
-    }
-    lines = [f"{key}={value}\n" for key, value in settings.items()]
-    (tmp_path / "config.properties").write_text("".join(lines))
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    monkeypatch.setenv("LOG_LOCATION", str(tmp_path / "logs"))
-    monkeypatch.setenv("METRICS_LOCATION", str(tmp_path / "logs"))
-    monkeypatch.delenv("TS_CONFIG_FILE", raising=False)
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    launcher.stop()
-
-
-def store_echo(folder) -> None:
-    with zipfile.ZipFile(folder / "store" / "echo.mar", "w") as archive:
+def store_echo(server_folder) -> None:
+    with zipfile.ZipFile(server_folder / "store" / "echo.mar", "w") as archive:
         archive.writestr("MAR-INF/MANIFEST.json", '{"model": {"modelName": "echo", "handler": "answer:handle"}}')
         archive.writestr("answer.py", "def handle(data, context):\n    return data and [row['body'] for row in data]\n")
-
-
-def address(kind: str, printed: str) -> str:
-    return re.search(rf"{kind} API bind to: (\S+)", printed)[1]
 
 
 def rest_of(lines: queue.Queue) -> list:
     return list(iter(lambda: lines.get(timeout=WAIT_S), None))
 
 
-def test_a_server_is_started_given_a_model_and_stopped(folder, monkeypatch, capfd):
-    store_echo(folder)
+def test_a_server_is_started_given_a_model_and_stopped(server_folder, monkeypatch, capfd):
+    store_echo(server_folder)
 
     lines = launcher.start(
-        str(folder / "store"),
-        str(folder / "config.properties"),
+        str(server_folder / "store"),
+        str(server_folder / "config.properties"),
         no_config_snapshots=True,
         disable_token=True,
         enable_model_api=True,
     )
     printed = capfd.readouterr().out
-    monkeypatch.setattr(launcher, "MANAGEMENT_ADDRESS", address("Management", printed))
+    monkeypatch.setattr(launcher, "MANAGEMENT_ADDRESS", address_of("Management", printed))
     registered = launcher.register_model("renamed", "echo.mar")
     refused = launcher.register_model_with_params({"url": "absent.mar"})
-    predicted = requests.post(f"{address('Inference', printed)}/predictions/renamed", data=b"tea", timeout=WAIT_S)
+    predicted = requests.post(f"{address_of('Inference', printed)}/predictions/renamed", data=b"tea", timeout=WAIT_S)
     launcher.stop()
 
     assert "Model server started" in printed
@@ -79,19 +52,21 @@ def test_a_server_is_started_given_a_model_and_stopped(folder, monkeypatch, capf
     assert any("renamed" in line for line in rest_of(lines))
 
 
-def test_models_are_loaded_at_the_start_and_a_running_server_is_replaced(folder, capfd):
-    store_echo(folder)
-    first = launcher.start(str(folder / "store"), str(folder / "config.properties"), disable_token=True)
+def test_models_are_loaded_at_the_start_and_a_running_server_is_replaced(server_folder, capfd):
+    store_echo(server_folder)
+    first = launcher.start(str(server_folder / "store"), str(server_folder / "config.properties"), disable_token=True)
     capfd.readouterr()
 
-    launcher.start(str(folder / "store"), str(folder / "config.properties"), disable_token=True, models="echo.mar")
+    launcher.start(
+        str(server_folder / "store"), str(server_folder / "config.properties"), disable_token=True, models="echo.mar"
+    )
 
     assert "Loading initial models: echo.mar" in capfd.readouterr().out
     assert isinstance(rest_of(first), list)
 
 
-def test_a_server_that_does_not_start_gives_a_queue_at_its_end(folder, capfd):
-    lines = launcher.start(str(folder / "absent"))
+def test_a_server_that_does_not_start_gives_a_queue_at_its_end(server_folder, capfd):
+    lines = launcher.start(str(server_folder / "absent"))
 
     assert lines.get(timeout=WAIT_S) is None
     assert "--model-store directory not found" in capfd.readouterr().out
@@ -127,7 +102,7 @@ def test_the_command_is_found_on_path_where_only_the_package_was_copied(tmp_path
         torchserve_command()
 
 
-def test_the_python_entry_point_is_the_command(folder):
+def test_the_python_entry_point_is_the_command(server_folder):
     answer = subprocess.run(
         [sys.executable, "-m", "ts.model_server", "--version"],
         cwd=ROOT / "python",
@@ -154,12 +129,12 @@ class VLLMHandler:
 """
 
 
-def test_a_language_model_is_served_until_the_server_stops(folder, monkeypatch, capfd):
+def test_a_language_model_is_served_until_the_server_stops(server_folder, monkeypatch, capfd):
     # A module of the handler's name, as vLLM itself wants a GPU.
-    (folder / "search").mkdir()
-    (folder / "search" / "vllm_handler.py").write_text(ENGINE)
-    monkeypatch.setenv("PYTHONPATH", str(folder / "search"))
-    monkeypatch.setenv("TS_CONFIG_FILE", str(folder / "config.properties"))
+    (server_folder / "search").mkdir()
+    (server_folder / "search" / "vllm_handler.py").write_text(ENGINE)
+    monkeypatch.setenv("PYTHONPATH", str(server_folder / "search"))
+    monkeypatch.setenv("TS_CONFIG_FILE", str(server_folder / "config.properties"))
     monkeypatch.setattr(llm_launcher, "_device_count", lambda: 2)
     answers = []
 
@@ -168,7 +143,7 @@ def test_a_language_model_is_served_until_the_server_stops(folder, monkeypatch, 
             self.lines = lines
 
         def get(self):
-            inference = address("Inference", capfd.readouterr().out)
+            inference = address_of("Inference", capfd.readouterr().out)
             answers.append(
                 requests.post(f"{inference}/predictions/tiny/1.0/v1/completions", json={}, timeout=WAIT_S).json()
             )
@@ -183,4 +158,4 @@ def test_a_language_model_is_served_until_the_server_stops(folder, monkeypatch, 
     (answer,) = answers
     assert (answer["path"], answer["model_path"]) == ("v1/completions", "organisation/model")
     assert answer["vllm_engine_config"]["tensor_parallel_size"] == 2
-    assert list((folder / "model_store").iterdir()) == []
+    assert list((server_folder / "model_store").iterdir()) == []
