@@ -12,9 +12,11 @@ PYTHON_ROOT = Path(__file__).resolve().parents[1]
 BLOCKED = """
 import sys
 
+BLOCKED = {"torch", "numpy", "yaml", "psutil", "PIL", "torchvision", "captum", "packaging", "requests", "transformers"}
+
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "numpy", "yaml", "psutil", "PIL", "torchvision", "captum", "packaging"}:
+        if name.partition(".")[0] in BLOCKED:
             raise ImportError(f"{name} is blocked")
 
 sys.meta_path.insert(0, Blocked())
@@ -24,10 +26,17 @@ STANDARD_LIBRARY_ONLY = [
     "ts",
     "ts.version",
     "ts.context",
+    "ts.arg_parser",
+    "ts.launcher",
+    "ts.llm_launcher",
+    "ts.model_server",
+    "ts.server_command",
+    "ts.model_service.model_service",
     "ts.service",
     "ts.async_service",
     "ts.model_loader",
     "ts.utils.util",
+    "ts.utils.setup_model_venv",
     "ts.utils.timeit_decorator",
     "ts.handler_utils.utils",
     "ts.handler_utils.timer",
@@ -49,12 +58,16 @@ STANDARD_LIBRARY_ONLY = [
     "ts.metrics.metric_collector",
     "ts.metrics.unit",
     "ts.torch_handler.contractions",
+    "ts.torch_handler.imagenet_statistics",
+    "ts.torch_handler.language_model_request",
+    "ts.torch_handler.vllm_services",
     "ts.torch_handler.request_envelope.base",
     "ts.torch_handler.request_envelope.body",
     "ts.torch_handler.request_envelope.json",
     "ts.torch_handler.request_envelope.kserve",
     "ts.torch_handler.request_envelope.kservev2",
     "ts.torch_handler.unit_tests.test_utils.mock_context",
+    "ts.torch_handler.unit_tests.test_utils.model_dir",
 ]
 
 

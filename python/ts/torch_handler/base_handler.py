@@ -13,6 +13,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from ts.handler_utils.timer import timed
+from ts.torch_handler.exported_model import load_exported_model
 from ts.utils.util import check_valid_pt2_backend, list_classes_from_module, load_label_mapping
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def setup_ort_session(model_pt_path, map_location):
 
 
 class BaseHandler(abc.ABC):  # noqa: B024 - subclasses of users declare abstract methods of their own
-    """Loads TorchScript, a module with its state, ONNX or an ahead-of-time compiled library; then, per batch:
+    """Loads TorchScript, a module with its state, ONNX, an exported program or compiled code; then, per batch:
     `preprocess` (input to tensor), `inference` (the model), `postprocess` (tensor to a list with one item per request).
     """
 
@@ -157,7 +158,13 @@ class BaseHandler(abc.ABC):  # noqa: B024 - subclasses of users declare abstract
             model = self._load_torch_export_aot_compile(path)
             logger.warning("torch._export is an experimental feature! Succesfully loaded torch exported model.")
             return model
+        if path.endswith(".pt2"):
+            return self._load_exported_model(path)
         raise RuntimeError("No model weights could be loaded")
+
+    def _load_exported_model(self, model_pt2_path):
+        """The callable of a package of `torch.export` or of AOTInductor, on this handler's device."""
+        return load_exported_model(model_pt2_path, self.device)
 
     def _load_torch_export_aot_compile(self, model_so_path):
         """The callable of a library made by `torch._export.aot_compile`."""

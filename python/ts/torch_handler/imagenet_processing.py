@@ -2,14 +2,16 @@
 
 from torchvision import transforms
 
+from ts.torch_handler.imagenet_statistics import CROP_PIXELS, MEAN, RESIZE_PIXELS, STANDARD_DEVIATION
+
 
 def imagenet_processing():
     """Scales the short side to 256, cuts out the middle 224 x 224, and normalises each colour."""
     return transforms.Compose(
         [
-            transforms.Resize(256),
-            transforms.CenterCrop(224),
+            transforms.Resize(RESIZE_PIXELS),
+            transforms.CenterCrop(CROP_PIXELS),
             transforms.ToTensor(),
-            transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
+            transforms.Normalize(mean=MEAN, std=STANDARD_DEVIATION),
         ]
     )

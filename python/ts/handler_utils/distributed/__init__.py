@@ -1,0 +1,1 @@
+"""Engines that spread one model over several processes."""
