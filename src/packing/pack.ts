@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
@@ -115,8 +115,8 @@ function outputPlace(wish: PackWish, name: string, cwd: string): { readonly outp
   const given = wish.output === undefined ? undefined : resolve(cwd, wish.output);
   const isTar = given !== undefined && /\.(tar\.gz|tgz)$/.test(given);
   const format = wish.format ?? (isTar ? 'tgz' : 'mar');
-  const isFolder = given !== undefined && format !== 'folder' && (wish.output?.endsWith('/') || (existsSync(given) && !/\.(mar|tar\.gz|tgz)$/.test(given)));
-  if (given === undefined || isFolder) return { output: join(given ?? cwd, name + ENDINGS[format]), format };
+  const isInto = wish.output?.endsWith('/') || (given !== undefined && format !== 'folder' && existsSync(given) && statSync(given).isDirectory());
+  if (given === undefined || isInto) return { output: join(given ?? cwd, name + ENDINGS[format]), format };
   // The server tells the kinds of archive apart by their names.
   const isRight = format === 'folder' || (format === 'tgz' ? isTar : given.endsWith('.mar'));
   if (!isRight) throw PackRefused({ message: `${basename(given)} must end in ${ENDINGS[format]}: a server tells the format by it.` });
