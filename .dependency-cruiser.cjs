@@ -8,6 +8,7 @@ const ROOMS = {
   threads: ['errors', 'platform'],
   backends: ['inference', 'errors', 'config', 'observability', 'platform', 'threads'],
   models: ['inference', 'errors', 'config', 'observability', 'platform', 'threads'],
+  packing: ['models', 'backends', 'inference', 'errors', 'config', 'observability', 'platform', 'threads'],
   scheduling: ['inference', 'errors', 'config', 'observability'],
   registry: ['scheduling', 'models', 'inference', 'errors', 'config', 'observability'],
   admission: ['registry', 'inference', 'errors', 'config', 'observability'],

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { SconceError } from '../errors/sconce-error.js';
 import { TORCHSERVE_VERSION } from '../version.js';
+import { addPackFlags, type PackFlags } from './pack-flags.js';
 import type { ClientFlags } from './server-addresses.js';
 import { addServeFlags, flagSettings, type ServeFlags } from './server-flags.js';
 
@@ -12,6 +13,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .description("Serves PyTorch and ONNX models over TorchServe's APIs.")
     .version(version, '-v, --version')
     .showHelpAfterError('(run `sconce --help` for the commands)')
+    // A version behind a command is that command's: `pack --version 2.0`.
+    .enablePositionalOptions()
     .exitOverride();
 
   addServeFlags(program.command('serve').description('run a server'))
@@ -99,6 +102,12 @@ export async function main(args: readonly string[]): Promise<number> {
   client(models.command('set-default').description('make a version the default').argument('<model>').argument('<version>')).action(
     async (model: string, version: string, flags: ClientFlags) => {
       await (await import('./models.js')).setDefaultVersion(model, version, flags);
+    },
+  );
+
+  addPackFlags(program.command('pack').description('make an archive of a folder, and say what of it will not work')).action(
+    async (folder: string, flags: PackFlags) => {
+      await (await import('./pack.js')).packModel(folder, flags);
     },
   );
 

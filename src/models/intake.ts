@@ -9,6 +9,7 @@ import type { ServableModel } from '../inference/servable-model.js';
 import type { Log } from '../observability/observer.js';
 import { AllowedUrls } from './allowed-urls.js';
 import type { ArchiveCache } from './archive-cache.js';
+import { backendOf } from './backend-of.js';
 import { installDependencies } from './dependencies.js';
 import { download } from './fetch/download.js';
 import { fileFetcher } from './fetch/file.js';
@@ -241,12 +242,6 @@ async function readManifest(directory: string, wish: IntakeWish): Promise<{ read
 async function readBounded(path: string): Promise<string> {
   if ((await stat(path)).size > MAX_DESCRIPTION_BYTES) throw ArchiveInvalid({ message: `${basename(path)} is longer than ${MAX_DESCRIPTION_BYTES} bytes.` });
   return readFile(path, 'utf8');
-}
-
-function backendOf(handler: string | undefined, serializedFile: string | undefined): ServableModel['backend'] {
-  const file = handler?.split(':')[0] ?? '';
-  if (/\.(mjs|js|ts|mts)$/.test(file)) return 'javascript';
-  return serializedFile?.endsWith('.onnx') && (handler === undefined || handler === 'onnx') ? 'onnx' : 'python';
 }
 
 /** The one .onnx file of a folder that says nothing else of itself. */

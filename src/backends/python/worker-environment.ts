@@ -34,7 +34,7 @@ export function workerEnvironment(options: PythonBackendOptions, model: Servable
 }
 
 /** TorchServe adds a handler's folder only where the handler names a function; for a bare file it adds the file's own name, which does no harm. */
-function handlerFolder(handler: string | undefined): readonly string[] {
+export function handlerFolder(handler: string | undefined): readonly string[] {
   const colon = handler?.indexOf(':') ?? -1;
   if (handler === undefined || colon < 0) return [];
   const path = handler.slice(0, colon);

@@ -1,0 +1,431 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import model_archiver
+from model_archiver import ModelArchiver, ModelArchiverConfig
+from model_archiver.manifest_components.manifest import Manifest, RuntimeType
+from model_archiver.manifest_components.model import Model
+from model_archiver.model_archiver_error import ModelArchiverError
+from model_archiver.model_packaging import package_model
+from model_archiver.model_packaging_utils import ModelExportUtils
+
+STARTER = Path(__file__).resolve().parents[2] / "bin" / "torch-model-archiver"
+OFFICIAL = Path(sys.executable).with_name("torch-model-archiver")
+FORMATS = {"default": "m.mar", "zip-store": "m.mar", "tgz": "m.tar.gz", "no-archive": "m"}
+
+
+@pytest.fixture(autouse=True)
+def no_fixed_date(monkeypatch):
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with a model in it."""
+    there = tmp_path / "work"
+    lay_out(there)
+    monkeypatch.chdir(there)
+    return there
+
+
+def lay_out(folder: Path) -> None:
+    files = {
+        "h.py": "def handle(data, context): return data\n",
+        "net/arch.py": "class Net: pass\n",
+        "weights.pt": "w" * 5000,
+        "a.txt": "A",
+        "b.txt": "B",
+        "requirements.txt": "numpy\n",
+        "conf/model-config.yaml": "batchSize: 2\n",
+        "extra/one.txt": "1",
+        "extra/sub/two.txt": "2",
+        "extra/.hidden": "kept",
+        "extra/.git/config": "left out",
+        "extra/sub/__pycache__/x.pyc": "left out",
+        "extra/__MACOSX/y": "left out",
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def archiver(folder, *arguments, **environment):
+    """Runs the command as a user does, with the interpreter of the tests."""
+    return subprocess.run(
+        [str(STARTER), *arguments],
+        cwd=str(folder),
+        env={**os.environ, "PYTHON": sys.executable, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def pack(folder, *arguments, **environment):
+    ran = archiver(folder, "--model-name", "m", "--version", "1.0", *arguments, **environment)
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
+    return folder / "m.mar"
+
+
+def refuse(folder, *arguments):
+    ran = archiver(folder, *arguments)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "Traceback" not in ran.stderr
+    return ran.stderr
+
+
+def contents(archive: Path) -> dict:
+    if archive.is_dir():
+        return {str(p.relative_to(archive)): p.read_bytes() for p in archive.rglob("*") if p.is_file()}
+    if archive.name.endswith(".tar.gz"):
+        with tarfile.open(archive) as tar:
+            return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
+    with zipfile.ZipFile(archive) as packed:
+        assert len(packed.namelist()) == len(set(packed.namelist()))
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
+def manifest(archive: Path) -> dict:
+    return json.loads(contents(archive)["MAR-INF/MANIFEST.json"])
+
+
+def test_an_archive_holds_what_the_flags_name_flat_and_a_manifest_with_its_keys_in_order(folder):
+    archive = pack(
+        folder,
+        *("--handler", "h.py", "--model-file", "net/arch.py", "--serialized-file", "./weights.pt"),
+        *("-r", "requirements.txt", "-c", "conf/model-config.yaml", "--extra-files", "a.txt, b.txt,"),
+    )
+
+    names = ["a.txt", "arch.py", "b.txt", "h.py", "model-config.yaml", "requirements.txt", "weights.pt"]
+    assert list(contents(archive)) == [*names, "MAR-INF/MANIFEST.json"]
+    assert contents(archive)["MAR-INF/MANIFEST.json"].decode() == (
+        '{\n  "createdOn": "01/01/1980 00:00:00",\n  "runtime": "python",\n  "model": {\n'
+        '    "modelName": "m",\n    "serializedFile": "weights.pt",\n    "handler": "h.py",\n'
+        '    "modelFile": "arch.py",\n    "modelVersion": "1.0",\n    "requirementsFile": "requirements.txt",\n'
+        '    "configFile": "model-config.yaml"\n  },\n  "archiverVersion": "0.12.0"\n}'
+    )
+
+
+@pytest.mark.parametrize("handler", ["h", "h.py", "h:handle", "h.py:handle", "./h:handle"])
+def test_a_handler_file_is_copied_and_named_with_its_function(folder, handler):
+    archive = pack(folder, "--handler", handler)
+
+    assert set(contents(archive)) == {"h.py", "MAR-INF/MANIFEST.json"}
+    assert manifest(archive)["model"]["handler"] == handler.replace("./", "")
+
+
+@pytest.mark.parametrize("handler", ["image_classifier", "vllm_handler", "densenet_handler", "text_classifier:handle"])
+def test_a_built_in_handler_is_named_and_not_copied(folder, handler):
+    archive = pack(folder, "--handler", handler)
+
+    assert set(contents(archive)) == {"MAR-INF/MANIFEST.json"}
+    assert manifest(archive)["model"]["handler"] == handler
+
+
+def test_a_file_called_like_a_built_in_handler_that_torchserves_archiver_does_not_know_is_taken(folder):
+    shutil.copy(folder / "h.py", folder / "vision_handler.py")
+
+    assert "vision_handler.py" in contents(pack(folder, "--handler", "vision_handler"))
+
+
+def test_a_javascript_handler_keeps_its_name(folder):
+    (folder / "handler.mjs").write_text("export function handle() {}\n")
+
+    assert "handler.mjs" in contents(pack(folder, "--handler", "handler.mjs"))
+
+
+def test_a_native_handler_is_a_shared_library(folder):
+    suffix = "so" if sys.platform.startswith("linux") else "dylib"
+    (folder / f"h.{suffix}").write_text("")
+
+    archive = pack(folder, "--handler", "h", "--runtime", "LSP")
+
+    assert f"h.{suffix}" in contents(archive)
+    assert manifest(archive)["runtime"] == "LSP"
+
+
+def test_extra_folders_give_their_contents_without_hidden_folders_and_caches(folder):
+    names = set(contents(pack(folder, "--handler", "h", "--extra-files", "extra")))
+
+    assert names == {"h.py", "one.txt", "sub/two.txt", ".hidden", "MAR-INF/MANIFEST.json"}
+
+
+def test_of_two_extra_files_with_one_name_the_later_counts(folder):
+    (folder / "other").mkdir()
+    (folder / "other" / "a.txt").write_text("later")
+
+    assert contents(pack(folder, "--handler", "h", "--extra-files", "a.txt,other/a.txt"))["a.txt"] == b"later"
+
+
+def test_a_manifest_among_the_extra_files_gives_way_to_the_archives_own(folder):
+    (folder / "extra" / "MAR-INF").mkdir()
+    (folder / "extra" / "MAR-INF" / "MANIFEST.json").write_text("{}")
+
+    assert manifest(pack(folder, "--handler", "h", "--extra-files", "extra"))["model"]["modelName"] == "m"
+
+
+def test_a_wildcard_is_expanded_and_warned_of_when_it_matches_nothing(folder):
+    ran = archiver(
+        folder, *["--model-name", "m", "--version", "1", "--handler", "h", "--extra-files", "[ab].txt,*.nope"]
+    )
+
+    assert {"a.txt", "b.txt"} < set(contents(folder / "m.mar"))
+    assert ran.stderr == "WARNING - Given wildcard pattern did not match any file: *.nope\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "last_line"),
+    [
+        ("--handler h --extra-files nope.txt", "ERROR - File does not exist: nope.txt"),
+        ("--handler nope", "ERROR - [Errno 2] No such file or directory: 'nope.py'"),
+        ("--handler h --serialized-file extra", "ERROR - [Errno 21] Is a directory: 'extra'"),
+        (
+            "--handler h --export-path a.txt",
+            "ERROR - Given export-path a.txt is not a directory. Point to a valid export-path directory.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_one_line_and_nothing_is_written(folder, arguments, last_line):
+    before = set(os.listdir(folder))
+
+    assert refuse(folder, "--model-name", "m", "--version", "1", *arguments.split()).splitlines() == [last_line]
+    assert set(os.listdir(folder)) == before
+
+
+def test_a_bad_name_is_refused_with_the_rule(folder):
+    assert refuse(folder, *["--model-name", "a/b", "--version", "1", "--handler", "h"]) == (
+        "ERROR - Model name contains special characters.\n"
+        "The allowed regular expression filter for model name is: ^[A-Za-z0-9][A-Za-z0-9_\\-.]*$\n"
+    )
+
+
+def test_wrong_flags_print_usage_and_exit_2(folder):
+    ran = archiver(folder, "--model-name", "m", "--version", "1")
+
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("usage: torch-model-archiver ")
+    assert ran.stderr.endswith("torch-model-archiver: error: the following arguments are required: --handler\n")
+
+
+def test_a_missing_export_folder_is_made_with_a_warning(folder):
+    ran = archiver(folder, *["--model-name", "m", "--version", "1", "--handler", "h", "--export-path", "new/deep"])
+
+    assert ran.stderr == "WARNING - Export directory (new/deep) does not exist. Creating...\n"
+    assert (folder / "new" / "deep" / "m.mar").exists()
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_an_archive_that_is_there_is_written_over_only_by_force(folder, archive_format):
+    arguments = ["--model-name", "m", "--version", "1", "--handler", "h", "--archive-format", archive_format]
+    file = folder / FORMATS[archive_format]
+    assert archiver(folder, *arguments, "--extra-files", "a.txt").returncode == 0
+    before = contents(file)
+
+    assert refuse(folder, *arguments).startswith(f"ERROR - {file} already exists.\nPlease specify --force/-f option")
+    assert contents(file) == before
+    assert archiver(folder, *arguments, "-f").stderr == f"WARNING - Overwriting {file} ...\n"
+    assert not any(name.endswith("a.txt") for name in contents(file))
+
+
+def test_force_writes_into_a_folder_that_is_no_archive_and_leaves_what_lies_there(folder):
+    (folder / "m").mkdir()
+    (folder / "m" / "mine").write_text("")
+
+    archiver(folder, *["--model-name", "m", "--version", "1", "--handler", "h", "--archive-format", "no-archive", "-f"])
+
+    assert set(contents(folder / "m")) == {"mine", "h.py", "MAR-INF/MANIFEST.json"}
+
+
+def test_an_archive_that_cannot_be_finished_leaves_the_one_that_is_there(folder, monkeypatch, caplog):
+    wish = ModelArchiverConfig("m", "h", "1", extra_files="a.txt")
+    ModelArchiver.generate_model_archive(wish)
+    before = (folder / "m.mar").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    wish.force = True
+    with pytest.raises(OSError, match="No space left"):
+        ModelArchiver.generate_model_archive(wish)
+
+    assert (folder / "m.mar").read_bytes() == before
+    assert [name for name in os.listdir(folder) if name.startswith(".archive")] == []
+    assert f'Failed to save the model-archive to model-path "{folder}". Check the file' in caplog.text
+
+
+def test_the_formats_are_zip_deflated_zip_stored_tar_below_the_name_and_a_folder(folder):
+    for archive_format in FORMATS:
+        wish = ModelArchiverConfig("m", "h", "1", extra_files="extra", archive_format=archive_format, force=True)
+        ModelArchiver.generate_model_archive(wish)
+        archive = folder / FORMATS[archive_format]
+        expected = {"h.py", "one.txt", "sub/two.txt", ".hidden", "MAR-INF/MANIFEST.json"}
+        prefix = "m/" if archive_format == "tgz" else ""
+        assert set(contents(archive)) == {prefix + name for name in expected}
+        if archive_format in ("default", "zip-store"):
+            kind = zipfile.ZIP_STORED if archive_format == "zip-store" else zipfile.ZIP_DEFLATED
+            with zipfile.ZipFile(archive) as packed:
+                assert {entry.compress_type for entry in packed.infolist()} == {kind}
+
+
+@pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
+def test_the_same_input_makes_the_same_bytes_wherever_and_whenever(tmp_path, archive_format):
+    made = []
+    for n, mask in enumerate((0o022, 0o077)):
+        folder = tmp_path / ("first" if n == 0 else "another/deeper/place")
+        before = os.umask(mask)
+        try:
+            lay_out(folder)
+        finally:
+            os.umask(before)
+        for place, _, names in os.walk(folder):
+            for name in names:
+                os.utime(os.path.join(place, name), (n * 1_000_000_000, n * 1_000_000_000))
+        flags = ["--handler", "h", "--serialized-file", "weights.pt", "--extra-files", "extra,*.txt"]
+        pack(folder, *flags, "--archive-format", archive_format, TZ="UTC" if n == 0 else "Asia/Tokyo")
+        made.append((folder / FORMATS[archive_format]).read_bytes())
+
+    assert made[0] == made[1]
+
+
+def test_source_date_epoch_sets_the_time_of_manifest_and_entries(folder):
+    archive = pack(folder, "--handler", "h", SOURCE_DATE_EPOCH="1700000000", TZ="Asia/Tokyo")
+
+    assert manifest(archive)["createdOn"] == "14/11/2023 22:13:20"
+    with zipfile.ZipFile(archive) as packed:
+        assert {entry.date_time for entry in packed.infolist()} == {(2023, 11, 14, 22, 13, 20)}
+    assert (
+        "SOURCE_DATE_EPOCH"
+        in archiver(folder, *["--model-name", "n", "--version", "1", "--handler", "h"], SOURCE_DATE_EPOCH="x").stderr
+    )
+
+
+def test_the_command_runs_through_a_link_and_whatever_modules_lie_in_the_working_directory(folder):
+    for name in ("json", "zipfile", "model_archiver", "logging"):
+        (folder / f"{name}.py").write_text("raise SystemExit('taken from the working directory')\n")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "relative").symlink_to(os.path.relpath(STARTER, folder / "bin"))
+    (folder / "archiver").symlink_to(folder / "bin" / "relative")
+
+    ran = subprocess.run(
+        ["./archiver", *["--model-name", "m", "--version", "1", "--handler", "h"]],
+        cwd=str(folder),
+        env={**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_command_says_which_python_is_not_there(folder):
+    ran = archiver(folder, "--help", PYTHON="no-such-python")
+
+    assert ran.returncode == 127
+    assert "no-such-python isn't there" in ran.stderr
+
+
+def test_it_runs_as_a_module(folder):
+    ran = subprocess.run(
+        [sys.executable, "-m", "model_archiver", "--help"],
+        env={**os.environ, "PYTHONPATH": str(Path(model_archiver.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+
+    assert ran.returncode == 0
+    assert ran.stdout.startswith("usage: torch-model-archiver")
+
+
+def test_a_link_that_never_ends_and_a_link_to_nothing_are_refused(folder):
+    (folder / "extra" / "again").symlink_to(folder / "extra")
+    with pytest.raises(ValueError, match="link to a folder that it lies in"):
+        ModelArchiver.generate_model_archive(ModelArchiverConfig("m", "h", "1", extra_files="extra"))
+
+    (folder / "extra" / "again").unlink()
+    (folder / "extra" / "again").symlink_to(folder / "nothing")
+    with pytest.raises(FileNotFoundError, match="link to nothing"):
+        ModelArchiver.generate_model_archive(ModelArchiverConfig("m", "h", "1", extra_files="extra"))
+
+
+def test_from_python_errors_are_raised_and_the_defaults_are_the_commands(folder, caplog):
+    wish = ModelArchiverConfig(model_name="m", handler="h.py", version="1")
+    assert (wish.runtime, wish.export_path, wish.archive_format, wish.force) == (
+        "python",
+        str(folder),
+        "default",
+        False,
+    )
+    ModelArchiver.generate_model_archive(wish)
+
+    with pytest.raises(ModelArchiverError, match="already exists"):
+        ModelArchiver.generate_model_archive(wish)
+    assert "already exists" in caplog.text
+    with pytest.raises(FileNotFoundError, match="File does not exist: nope"):
+        ModelArchiver.generate_model_archive(ModelArchiverConfig("n", "h.py", "1", extra_files="nope"))
+
+
+def test_the_steps_can_be_called_one_by_one(folder):
+    wish = ModelArchiverConfig("m", "h.py:handle", "1", serialized_file="weights.pt")
+    text = ModelExportUtils.generate_manifest_json(wish)
+    assert text == str(Manifest(RuntimeType.PYTHON, Model("m", "weights.pt", "h.py:handle", model_version="1")))
+    staged = ModelExportUtils.copy_artifacts("m", "python", handler="h:handle", extra_files="extra")
+    try:
+        assert os.path.basename(staged) == "m"
+        assert sorted(os.listdir(staged)) == [".hidden", "h.py", "one.txt", "sub"]
+        ModelExportUtils.archive(str(folder), "m", staged, text)
+    finally:
+        shutil.rmtree(os.path.dirname(staged))
+    assert set(contents(folder / "m.mar")) == {".hidden", "h.py", "one.txt", "sub/two.txt", "MAR-INF/MANIFEST.json"}
+
+    wish.force = True
+    package_model(wish, text)
+    assert set(contents(folder / "m.mar")) == {"h.py", "weights.pt", "MAR-INF/MANIFEST.json"}
+    assert ModelExportUtils.find_unique(["a.pt", "b.txt"], ".pt") == "a.pt"
+    with pytest.raises(ModelArchiverError, match="only one .pt file"):
+        ModelExportUtils.find_unique(["a.pt", "b.pt"], ".pt")
+    assert not ModelExportUtils.directory_filter(".git", set())
+    assert not ModelExportUtils.file_filter("x.mar", set())
+
+
+@pytest.mark.skipif(not OFFICIAL.exists(), reason="torch-model-archiver of PyPI is not beside the interpreter")
+@pytest.mark.parametrize("archive_format", FORMATS)
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--handler h",
+        "--handler h:handle --serialized-file weights.pt --model-file net/arch.py",
+        "--handler image_classifier --serialized-file weights.pt -r requirements.txt -c conf/model-config.yaml",
+        "--handler ./h.py --extra-files extra,*.txt --runtime python3",
+    ],
+)
+def test_the_official_archiver_puts_the_same_into_an_archive(folder, tmp_path, flags, archive_format):
+    arguments = ["--model-name", "m", "--version", "2.5", "--archive-format", archive_format, *flags.split()]
+    (folder / "official").mkdir()
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run(
+        [str(OFFICIAL), *arguments, "--export-path", "official"],
+        cwd=str(folder),
+        env={**environment, "TMPDIR": str(tmp_path)},
+        check=True,
+    )
+    assert archiver(folder, *arguments).returncode == 0
+
+    ours, theirs = contents(folder / FORMATS[archive_format]), contents(folder / "official" / FORMATS[archive_format])
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        if name.endswith("MANIFEST.json"):
+            here, there = (json.loads(files[name], object_pairs_hook=list) for files in (ours, theirs))
+            assert [pair for pair in here if pair[0] != "createdOn"] == [
+                pair for pair in there if pair[0] != "createdOn"
+            ]
+        else:
+            assert ours[name] == theirs[name]

@@ -1,0 +1,7 @@
+"""`python -m workflow_archiver`."""
+
+import sys
+
+from workflow_archiver.workflow_packaging import main
+
+sys.exit(main())

@@ -1,0 +1,8 @@
+"""What a wish for a workflow archive can be refused with."""
+
+
+class WorkflowArchiverError(Exception):
+    """The archive can't be made as asked; the message is for the user."""
+
+    def __init__(self, message):
+        super().__init__(message)

@@ -1,0 +1,407 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { buildThreads } from '../../test/fixtures/driven-runner.js';
+import { PackRefused } from '../errors/packing.js';
+import { unpackTarGz } from '../models/unpack/tar.js';
+import { UnpackBudget } from '../models/unpack/unpack-limits.js';
+import { unpackZip } from '../models/unpack/zip.js';
+import { pack } from './pack.js';
+import type { PackWish } from './pack-wish.js';
+
+const DOUBLE = fileURLToPath(new URL('../../test/fixtures/onnx/double.onnx', import.meta.url));
+const LIMITS = { maxArchiveBytes: 2 ** 30, maxUnpackedBytes: 2 ** 30, maxEntries: 1000 };
+let cwd: string;
+let model: string;
+
+beforeAll(() => {
+  buildThreads();
+});
+
+beforeEach(() => {
+  cwd = realpathSync(mkdtempSync(join(tmpdir(), 'sconce-packing-')));
+  model = join(cwd, 'cats');
+  lay(model, {
+    'handler.py': 'from helper import shout\ndef handle(data, context):\n    return shout(data)\n',
+    'helper.py': 'def shout(data):\n    return data\n',
+  });
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+function lay(folder: string, files: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+}
+
+function packed(over: Partial<PackWish> = {}, env: Readonly<Record<string, string | undefined>> = { PATH: process.env.PATH }) {
+  const nothing = { name: undefined, version: undefined, runtime: undefined, handler: undefined, serializedFile: undefined, modelFile: undefined };
+  const wish: PackWish = {
+    ...{ folder: model, output: undefined, format: undefined, force: false, requirementsFile: undefined, configFile: undefined },
+    ...{ ...nothing, extraFiles: [], exclude: [], check: false, python: undefined, ...over },
+  };
+  const settings = {
+    python: undefined,
+    maxArchiveBytes: LIMITS.maxArchiveBytes,
+    maxUnpackedBytes: LIMITS.maxUnpackedBytes,
+    maxArchiveEntries: LIMITS.maxEntries,
+  };
+  return pack(wish, { cwd, env, archiverVersion: '0.12.0', settings });
+}
+
+/** The files of an archive, by the server's own unpacking. */
+async function unpacked(archive: string): Promise<Record<string, string>> {
+  const folder = mkdtempSync(join(cwd, 'unpacked-'));
+  const unpack = archive.endsWith('.mar') ? unpackZip : unpackTarGz;
+  await unpack(archive, folder, new UnpackBudget(LIMITS, 2 ** 30));
+  return contents(folder);
+}
+
+function contents(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(
+    names.map(({ parentPath, name }) => [join(parentPath, name).slice(folder.length + 1), readFileSync(join(parentPath, name), 'utf8')]),
+  );
+}
+
+async function refusal(wish: Promise<unknown>): Promise<string> {
+  const error: unknown = await wish.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(PackRefused.is(error)).toBe(true);
+  return error instanceof Error ? error.message : '';
+}
+
+const codes = (result: Awaited<ReturnType<typeof packed>>) => result.findings.map(({ code }) => code);
+
+describe('a folder', () => {
+  it('is packed without a flag: the usual names tell what they are', async () => {
+    lay(model, { 'model-config.yaml': 'batchSize: 2\n', 'requirements.txt': 'numpy==1.26.4\n', 'index_to_name.json': '{}', 'weights/a.bin': 'a' });
+
+    const result = await packed();
+
+    expect(result.output).toBe(join(cwd, 'cats.mar'));
+    const files = await unpacked(result.output);
+    expect(Object.keys(files).sort()).toEqual([
+      'MAR-INF/MANIFEST.json',
+      'handler.py',
+      'helper.py',
+      'index_to_name.json',
+      'model-config.yaml',
+      'requirements.txt',
+      'weights/a.bin',
+    ]);
+    expect(files['MAR-INF/MANIFEST.json']).toBe(
+      JSON.stringify(
+        {
+          createdOn: '01/01/1980 00:00:00',
+          runtime: 'python',
+          model: { modelName: 'cats', handler: 'handler.py', modelVersion: '1.0', requirementsFile: 'requirements.txt', configFile: 'model-config.yaml' },
+          archiverVersion: '0.12.0',
+        },
+        undefined,
+        2,
+      ),
+    );
+    expect(codes(result)).toEqual(['requirements-need-setting']);
+  });
+
+  it('with nothing but an .onnx file is an ONNX model', async () => {
+    const onnx = join(cwd, 'onnx');
+    mkdirSync(onnx);
+    cpSync(DOUBLE, join(onnx, 'double.onnx'));
+
+    const result = await packed({ folder: onnx, check: true });
+
+    expect(result.model).toMatchObject({ name: 'onnx', backend: 'onnx', handler: undefined, serializedFile: 'double.onnx' });
+    expect(result.findings).toEqual([]);
+  });
+
+  it('that brings a manifest keeps all that it says, but for what flags say otherwise', async () => {
+    const manifest = {
+      description: 'ours',
+      model: { modelName: 'tabby', modelVersion: '3', handler: 'helper.py:shout', envelope: 'json', sourceVocab: 'v.pt' },
+    };
+    lay(model, { 'MAR-INF/MANIFEST.json': JSON.stringify(manifest), 'v.pt': '' });
+
+    const { output } = await packed({ version: '4' });
+
+    expect(output).toBe(join(cwd, 'tabby.mar'));
+    expect(JSON.parse((await unpacked(output))['MAR-INF/MANIFEST.json'] ?? '')).toEqual({
+      createdOn: '01/01/1980 00:00:00',
+      runtime: 'python',
+      model: { modelName: 'tabby', handler: 'helper.py:shout', serializedFile: 'v.pt', modelVersion: '4', envelope: 'json', sourceVocab: 'v.pt' },
+      archiverVersion: '0.12.0',
+      description: 'ours',
+    });
+  });
+
+  it('with a broken manifest is refused with the way out', async () => {
+    lay(model, { 'MAR-INF/MANIFEST.json': '{}' });
+
+    expect(await refusal(packed())).toContain('Mend it, or take it away: pack writes one.');
+  });
+
+  it('gives up what is not meant to be served, and .sconceignore and --exclude have the last word', async () => {
+    lay(model, {
+      'tests/test_x.py': '',
+      '.env': 'SECRET=1',
+      '.git/config': '',
+      'pyenv/pyvenv.cfg': '',
+      'node_modules/a/index.js': '',
+      'notes.md': '',
+      'old.mar': '',
+    });
+    lay(model, { '.sconceignore': '*.md\n!node_modules/\n' });
+
+    const result = await packed({ exclude: ['helper.*'] });
+
+    expect(Object.keys(await unpacked(result.output)).sort()).toEqual(['MAR-INF/MANIFEST.json', 'handler.py', 'node_modules/a/index.js']);
+    expect(result.leftOut).toEqual(['.env', '.git/', '.sconceignore', 'helper.py', 'notes.md', 'old.mar', 'pyenv/', 'tests/']);
+  });
+
+  it('keeps links that stay in it and leaves out those that do not', async () => {
+    lay(cwd, { secret: 'x' });
+    symlinkSync('helper.py', join(model, 'inside.py'));
+    symlinkSync('../secret', join(model, 'outside'));
+    symlinkSync('nowhere', join(model, 'broken'));
+    symlinkSync('.', join(model, 'again'));
+
+    const result = await packed();
+
+    expect(Object.keys(await unpacked(result.output))).toContain('inside.py');
+    expect(result.entries.map(({ name }) => name)).not.toContain('outside');
+    expect(codes(result)).toEqual(['endless-link', 'link-to-nothing', 'link-leaves-folder']);
+  });
+
+  it('that is the working directory does not pack its own archive', async () => {
+    const here = await packed({ folder: model, output: join(model, 'out.tar.gz') });
+    const again = await packed({ folder: model, output: join(model, 'out.tar.gz'), force: true });
+
+    expect(again.sha256).toBe(here.sha256);
+  });
+
+  it.each([
+    ['nowhere', 'is not there.'],
+    ['cats/handler.py', 'is a file; pack takes the folder'],
+  ])('%s: refused', async (folder, why) => {
+    expect(await refusal(packed({ folder: join(cwd, folder) }))).toContain(why);
+  });
+});
+
+describe('flags', () => {
+  it("name files as torch-model-archiver's do: of the folder, else from the working directory and then flat", async () => {
+    lay(cwd, { 'elsewhere/weights.pt': 'w', 'elsewhere/extra/deep/a.txt': 'a', 'elsewhere/extra/.git/x': '', 'b.txt': 'b', 'c.txt': 'c' });
+
+    const { output, model: described } = await packed({
+      name: 'm',
+      handler: 'helper:shout',
+      serializedFile: 'elsewhere/weights.pt',
+      extraFiles: ['elsewhere/extra, [bc].txt'],
+    });
+
+    expect(Object.keys(await unpacked(output)).sort()).toEqual([
+      'MAR-INF/MANIFEST.json',
+      'b.txt',
+      'c.txt',
+      'deep/a.txt',
+      'handler.py',
+      'helper.py',
+      'weights.pt',
+    ]);
+    expect(described).toMatchObject({ name: 'm', handler: 'helper:shout', serializedFile: 'weights.pt' });
+  });
+
+  it.each([
+    [{ serializedFile: 'nope.pt' }, '--serialized-file nope.pt: there is no such file'],
+    [{ handler: 'nope' }, '--handler nope: there is no nope.py'],
+    [{ handler: 'nope.mjs' }, '--handler nope.mjs: there is no such file'],
+    [{ extraFiles: ['nope'] }, 'File does not exist: nope'],
+    [{ name: '../m' }, "'../m' is no name for a model"],
+    [{ output: 'm.zip' }, 'm.zip must end in .mar'],
+    [{ output: 'm.mar', format: 'tgz' }, 'm.mar must end in .tar.gz'],
+  ] as const)('%j: refused, and nothing is written', async (over, why) => {
+    const before = readdirSync(cwd);
+
+    expect(await refusal(packed(over))).toContain(why);
+    expect(readdirSync(cwd)).toEqual(before);
+  });
+
+  it('a built-in handler needs no file', async () => {
+    expect((await packed({ handler: 'image_classifier', serializedFile: undefined })).model.handler).toBe('image_classifier');
+  });
+});
+
+describe('an archive', () => {
+  it.each([
+    ['mar', 'cats.mar'],
+    ['mar-store', 'cats.mar'],
+    ['tgz', 'cats.tar.gz'],
+    ['folder', 'cats-packed'],
+  ] as const)('in the format %s holds the same, byte for byte the same each time', async (format, name) => {
+    const big = Buffer.alloc(3_000_000, 'weights ');
+    writeFileSync(join(model, 'w.bin'), big);
+    const twin = join(cwd, 'other', 'place', 'cats');
+    const first = await packed({ format, output: name });
+    cpSync(model, twin, { recursive: true });
+    for (const file of readdirSync(twin)) {
+      utimesSync(join(twin, file), 1, 1);
+      chmodSync(join(twin, file), 0o700);
+    }
+    mkdirSync(join(cwd, 'out'));
+    vi.stubEnv('TZ', 'Asia/Tokyo');
+    const second = await packed({ folder: twin, format, output: `out/${name}` });
+
+    const files = format === 'folder' ? contents(first.output) : await unpacked(first.output);
+    expect(files['w.bin']).toBe(big.toString());
+    expect(Object.keys(files).sort()).toEqual(['MAR-INF/MANIFEST.json', 'handler.py', 'helper.py', 'w.bin']);
+    if (format === 'folder') expect(contents(second.output)).toEqual(files);
+    else expect(second.sha256).toBe(first.sha256);
+  });
+
+  it('that stores can be read from its front to its end, as Java does: no size comes behind its content', async () => {
+    const { output } = await packed({ format: 'mar-store' });
+    const bytes = readFileSync(output);
+
+    expect(bytes.readUInt32LE(0)).toBe(0x04034b50);
+    expect(bytes.readUInt16LE(6) & 8).toBe(0);
+    expect(bytes.readUInt32LE(18)).toBe(readFileSync(join(model, 'handler.py')).length);
+    expect(() => execFileSync('python3', ['-m', 'zipfile', '-t', output])).not.toThrow();
+  });
+
+  it('that is there is written over by force alone', async () => {
+    const first = await packed();
+
+    expect(await refusal(packed())).toBe(`${first.output} already exists. --force writes over it.`);
+    expect((await packed({ force: true, version: '2' })).sha256).not.toBe(first.sha256);
+    expect(readdirSync(cwd).sort()).toEqual(['cats', 'cats.mar']);
+  });
+
+  it('as a folder never replaces a folder that is no archive', async () => {
+    expect(await refusal(packed({ format: 'folder', output: 'cats', force: true }))).toContain('is no packed model: it is not replaced');
+    expect(existsSync(join(model, 'handler.py'))).toBe(true);
+  });
+
+  it('lists its files with their hashes', async () => {
+    const { entries, sha256, sizeBytes, output } = await packed();
+
+    expect(entries.find(({ name }) => name === 'helper.py')).toMatchObject({
+      sizeBytes: 33,
+      sha256: execFileSync('sha256sum', [join(model, 'helper.py')], { encoding: 'utf8' }).slice(0, 64),
+    });
+    expect(execFileSync('sha256sum', [output], { encoding: 'utf8' }).slice(0, 64)).toBe(sha256);
+    expect(readFileSync(output).length).toBe(sizeBytes);
+  });
+});
+
+describe('the check of a handler', () => {
+  it('imports it as a worker does, and touches nothing of the folder', async () => {
+    lay(model, { 'handler.py': 'open("written-on-import", "w").close()\nfrom ts.context import Context\ndef handle(data, context):\n    raise SystemExit\n' });
+
+    const result = await packed({ check: true });
+
+    expect(result.findings).toEqual([]);
+    expect(readdirSync(model).sort()).toEqual(['handler.py', 'helper.py']);
+  });
+
+  it('that fails refuses the archive with the lines that are the user’s own', async () => {
+    lay(model, { 'helper.py': '\nimport surely_not_there\n' });
+
+    const message = await refusal(packed({ check: true }));
+
+    expect(message.split('\n').slice(1)).toEqual([
+      '  File "handler.py", line 1, in <module>',
+      '    from helper import shout',
+      '  File "helper.py", line 2, in <module>',
+      '    import surely_not_there',
+      "ModuleNotFoundError: No module named 'surely_not_there'",
+      'Mend it, name another interpreter with --python, or pack all the same with --no-check.',
+    ]);
+    expect(existsSync(join(cwd, 'cats.mar'))).toBe(false);
+    expect((await packed({ check: false })).sizeBytes).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['a syntax error', 'def handle(:\n', ['File "handler.py", line 1', 'SyntaxError']],
+    ['two classes', 'class A: pass\nclass B: pass\n', ['Expected only one class in custom service code']],
+    ['an end of the interpreter', 'import os\nprint("last words", flush=True)\nos._exit(3)\n', ['last words', 'ended the interpreter (exit code 3)']],
+  ])('tells of %s', async (_, source, parts) => {
+    lay(model, { 'handler.py': source });
+
+    const message = await refusal(packed({ check: true }));
+
+    for (const part of parts) expect(message).toContain(part);
+  });
+
+  it('lets pass what requirements.txt brings, and says that it was not tried', async () => {
+    lay(model, { 'helper.py': 'import surely_not_there\n', 'requirements.txt': 'surely-not-there==1.0\n' });
+
+    expect(codes(await packed({ check: true }))).toEqual(['requirements-need-setting', 'handler-not-checked']);
+  });
+
+  it('tells of modules that take the place of others', async () => {
+    lay(model, { 'json.py': '', 'queue/__init__.py': '', 'string/data.txt': '', 'mine.py': '' });
+
+    const { findings } = await packed({ check: true });
+
+    expect(findings.map(({ message }) => message.split(' ')[0])).toEqual(['json.py', 'queue/']);
+  });
+
+  it('says so when the interpreter is not there, and refuses when it was asked for', async () => {
+    const empty = join(cwd, 'empty');
+    mkdirSync(empty);
+
+    expect(codes(await packed({ check: true }, { PATH: empty }))).toEqual(['handler-not-checked']);
+    expect(await refusal(packed({ check: true, python: 'no-such-python', force: true }))).toContain('no-such-python cannot be run');
+  });
+
+  it('of a handler that is not in the folder says that', async () => {
+    lay(model, { 'MAR-INF/MANIFEST.json': JSON.stringify({ model: { handler: 'nope.py' } }) });
+
+    expect(await refusal(packed({ check: true }))).toContain('the handler nope.py is not in the folder');
+    expect(codes(await packed({ check: false }))).toEqual(['handler-missing']);
+  });
+
+  it('imports JavaScript too, with its own lines of what goes wrong', async () => {
+    const shout = join(cwd, 'shout');
+    lay(shout, {
+      'handler.mjs': 'import { word } from "./word.mjs";\nexport function handle(requests) { return requests.map(() => word); }\n',
+      'word.mjs': 'export const word = "x";\n',
+    });
+    expect((await packed({ folder: shout, check: true })).findings).toEqual([]);
+
+    lay(shout, { 'word.mjs': 'export const word = nothing.at.all;\n' });
+    const message = await refusal(packed({ folder: shout, check: true, force: true }));
+    expect(message).toContain('ReferenceError: nothing is not defined');
+    expect(message).toContain('at word.mjs:1:21');
+  });
+
+  it('of a JavaScript module that exports no handler refuses it', async () => {
+    const shout = join(cwd, 'shout');
+    lay(shout, { 'handler.mjs': 'export const x = 1;\n' });
+
+    expect(await refusal(packed({ folder: shout, check: true }))).toContain('handler.mjs exports no handler');
+  });
+});
