@@ -121,7 +121,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const gpus = Math.min(settings.numberOfGpu ?? Number.POSITIVE_INFINITY, countGpus(env));
   const interpreter = settings.python ?? 'python3';
   const environment = workerEnvironment(settings, env);
-  const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, log });
+  const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, logFolder, log });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
 
   const intake = new Intake({
@@ -150,7 +150,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     intake,
     serving: {
       backends,
-      workerIds: new WorkerIds(settings.initialWorkerPort),
+      workerIds: new WorkerIds(settings.initialWorkerPort, settings.initialDistributionPort),
       devices: new DeviceAllocator(gpus),
       crashes,
       observer,
@@ -289,13 +289,14 @@ interface Surroundings {
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd: string;
+  readonly logFolder: string;
   readonly log: Log;
 }
 
 /** The kinds of backend: a new one is a line here. */
 function createBackends(
   settings: Settings,
-  { runDirectory, interpreter, environment, cwd, log }: Surroundings,
+  { runDirectory, interpreter, environment, cwd, logFolder, log }: Surroundings,
 ): ReadonlyMap<ServableModel['backend'], Backend> {
   const python = new PythonBackend({
     interpreter,
@@ -311,6 +312,7 @@ function createBackends(
     metricsConfigPath: settings.metricsConfig === undefined ? undefined : resolve(cwd, settings.metricsConfig),
     warmImports: settings.warmPython,
     threadsPerWorker: undefined,
+    logFolder,
     log: log.named('sconce.python'),
   });
   const javascript = new JavascriptBackend({ environment, maxHeapMb: undefined });

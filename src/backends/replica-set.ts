@@ -1,4 +1,5 @@
 import type { SconceError } from '../errors/sconce-error.js';
+import { parallelLevelOf } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log, Observer } from '../observability/observer.js';
 import type { Backend } from './backend.js';
@@ -108,7 +109,7 @@ export class ReplicaSet {
 
   #add(): Replica {
     const { model, backend, devices, workerIds } = this.options;
-    const workerId = workerIds.take();
+    const workerId = workerIds.take(parallelLevelOf(model.config));
     const key = `${model.name}_${model.version}`;
     const device = devices.next(key, devices.kindFor(model.config.deviceType), devices.validIds(model.config.deviceIds));
     const { batchSize, startupTimeoutMs, responseTimeoutMs, recoveryWindowMs, maxResponseBytes, crashes, observer, log } = this.options;

@@ -10,6 +10,8 @@ interface InFlight {
   readonly sink: BatchSink;
   /** Set when the worker has said its last word on the batch. */
   handlerMs: number | undefined;
+  /** Ranks that compute it without answering, and haven't done yet. */
+  readonly computing: Set<number>;
 }
 
 /** What is wrong with a worker's words on a batch. */
@@ -17,13 +19,17 @@ export type BatchFault = 'nonsense' | 'too-large';
 
 /**
  * The batches a worker holds, oldest first. Invariants: each entry of a batch ends at most once; `done` is said of batches in the order they were given,
- * even when a worker with overlapping batches ends them otherwise.
+ * even when a worker with overlapping batches ends them otherwise, and not before the last rank of a group has done.
  */
 export class BatchesInFlight {
   readonly #batches = new Map<number, InFlight>();
   #lastId = 0;
 
-  constructor(private readonly maxBodyBytes: number) {}
+  /** `receivers` is the number of ranks that get each batch; only the first of them answers. */
+  constructor(
+    private readonly maxBodyBytes: number,
+    private readonly receivers = 1,
+  ) {}
 
   get count(): number {
     return this.#batches.size;
@@ -33,7 +39,9 @@ export class BatchesInFlight {
   add(batch: Batch, sink: BatchSink): number {
     this.#lastId = (this.#lastId + 1) >>> 0;
     const size = batch.requests.length;
-    this.#batches.set(this.#lastId, { size, ended: new Array<boolean>(size).fill(false), sink, handlerMs: undefined });
+    const computing = new Set<number>();
+    for (let rank = 1; rank < this.receivers; rank += 1) computing.add(rank);
+    this.#batches.set(this.#lastId, { size, ended: new Array<boolean>(size).fill(false), sink, handlerMs: undefined, computing });
     return this.#lastId;
   }
 
@@ -56,6 +64,14 @@ export class BatchesInFlight {
     return undefined;
   }
 
+  /** A rank other than the first has computed the batch. */
+  computed(batchId: number, rank: number): BatchFault | undefined {
+    const batch = this.#batches.get(batchId);
+    if (batch?.computing.delete(rank) !== true) return 'nonsense';
+    this.#tellDone();
+    return undefined;
+  }
+
   /** The oldest batch's answer was longer than `limitBytes`. */
   tooLarge(): void {
     for (const batch of this.#batches.values()) {
@@ -70,6 +86,7 @@ export class BatchesInFlight {
     const batch = this.#batches.get(batchId);
     if (batch === undefined) return;
     failOpen(batch, error);
+    batch.computing.clear();
     this.#end(batch, 0);
   }
 
@@ -91,8 +108,12 @@ export class BatchesInFlight {
 
   #end(batch: InFlight, handlerMs: number): void {
     batch.handlerMs = handlerMs;
+    this.#tellDone();
+  }
+
+  #tellDone(): void {
     for (const [id, oldest] of this.#batches) {
-      if (oldest.handlerMs === undefined) return;
+      if (oldest.handlerMs === undefined || oldest.computing.size > 0) return;
       this.#batches.delete(id);
       oldest.sink.done(oldest.handlerMs);
     }

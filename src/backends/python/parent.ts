@@ -15,6 +15,8 @@ export interface ForkOrder {
   readonly environment: Readonly<Record<string, string>>;
   readonly python_path: readonly string[];
   readonly directory: string;
+  /** Arguments of an interpreter that starts a group of ranks in the worker's place. */
+  readonly launch?: readonly string[];
 }
 
 /** How a worker's process ended. All undefined when the parent ended first and couldn't tell. */

@@ -24,5 +24,7 @@ export interface PythonBackendOptions {
   readonly warmImports: boolean;
   /** Threads of one worker's computations, unless OMP_NUM_THREADS is in `environment`; undefined: what the libraries choose. */
   readonly threadsPerWorker: number | undefined;
+  /** Folder of the server's logs, absolute; torchrun makes one of its own in it. */
+  readonly logFolder: string;
   readonly log: Log;
 }

@@ -1,5 +1,6 @@
-import type { ServableModel } from '../../inference/servable-model.js';
+import type { Device, RunnerSpec } from '../backend.js';
 import type { PythonBackendOptions } from './python-options.js';
+import { groupEnvironment, rankGroupOf } from './rank-group.js';
 
 export interface WorkerEnvironment {
   readonly environment: Readonly<Record<string, string>>;
@@ -7,8 +8,8 @@ export interface WorkerEnvironment {
   readonly pythonPath: readonly string[];
 }
 
-/** What a worker of `model` finds in `os.environ` and at the front of `sys.path`, as TorchServe orders it. */
-export function workerEnvironment(options: PythonBackendOptions, model: ServableModel): WorkerEnvironment {
+/** What a worker finds in `os.environ` and at the front of `sys.path`, as TorchServe orders it. */
+export function workerEnvironment(options: PythonBackendOptions, { model, device }: RunnerSpec): WorkerEnvironment {
   const { environment, sequenceHeaders, metricsConfigPath } = options;
   const pythonPath = [
     ...handlerFolder(model.handler),
@@ -27,10 +28,19 @@ export function workerEnvironment(options: PythonBackendOptions, model: Servable
       TS_REQUEST_SEQUENCE_START: sequenceHeaders.start,
       TS_REQUEST_SEQUENCE_END: sequenceHeaders.end,
       ...(metricsConfigPath === undefined ? {} : { TS_METRICS_CONFIG: metricsConfigPath }),
+      ...visibleDevices(device, environment.CUDA_VISIBLE_DEVICES),
+      ...(rankGroupOf(model.config) === undefined ? {} : groupEnvironment(model.config, environment)),
       PYTHONPATH: pythonPath.join(':'),
     },
     pythonPath,
   };
+}
+
+/** The devices that a parallel worker has to itself. The server counts them in its own list of visible ones, if it has one. */
+function visibleDevices(device: Device, inherited: string | undefined): Readonly<Record<string, string>> {
+  if (device.kind !== 'gpu' || device.visible === undefined) return {};
+  const names = inherited?.split(',').map((name) => name.trim()) ?? [];
+  return { CUDA_VISIBLE_DEVICES: device.visible.map((ordinal) => names[ordinal] ?? String(ordinal)).join(',') };
 }
 
 /** TorchServe adds a handler's folder only where the handler names a function; for a bare file it adds the file's own name, which does no harm. */
