@@ -23,6 +23,8 @@ from sconce_worker.worker_setup import NEEDED_BY_MODELS, ForkOrder, enter, inter
 
 _COMMAND_LIMIT_BYTES = 4 * 1024 * 1024
 _LEFTOVERS_LIMIT_S = 2.0
+# A process has no mark to be known by for a moment: while it becomes another program.
+_STRAYS_EVERY_S = 1.0
 
 
 class Parent:
@@ -56,7 +58,8 @@ class Parent:
     def serve(self) -> Optional[ForkOrder]:
         """Serves until the gateway ends it or goes: gives None. In a forked worker: gives that worker's order."""
         while not self.gateway_gone:
-            readable, _, _ = select.select([self._commands, self._wakeup], [], [])
+            patience = _STRAYS_EVERY_S if self._had_groups else None
+            readable, _, _ = select.select([self._commands, self._wakeup], [], [], patience)
             if self._wakeup in readable and signal.SIGTERM in os.read(self._wakeup, 4096):
                 return None
             self._reap()

@@ -21,8 +21,11 @@ def loopback_store(store_class):
             if listener is None:
                 super().__init__(**options)
                 return
-            port = listener.getsockname()[1]
-            super().__init__(**{**options, "port": port, "master_listen_fd": listener.detach()})
+            with listener:
+                port = listener.getsockname()[1]
+                super().__init__(**{**options, "port": port, "master_listen_fd": listener.fileno()})
+                # The store's from here on.
+                listener.detach()
 
     return LoopbackStore
 
