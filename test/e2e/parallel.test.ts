@@ -157,7 +157,10 @@ describe('a model that is split over two ranks', () => {
     );
     expect(JSON.parse((await ask('split', { x: ROW })).text).y).toEqual(closeTo(whole));
     const { crashes = [], workers } = await described('split');
-    expect(crashes.at(-1)).toMatchObject({ during: 'idle', lastLines: expect.arrayContaining([expect.stringMatching(/^sconce: rank 1 ended \(SIGKILL\)$/)]) });
+    expect(crashes.at(-1)).toMatchObject({
+      cause: expect.stringContaining('killed by SIGKILL'),
+      lastLines: expect.arrayContaining([expect.stringMatching(/^sconce: rank 1 ended \(SIGKILL\)$/)]),
+    });
     expect(workers.map(({ id }) => id)).toEqual(['29500']);
   });
 
@@ -184,6 +187,7 @@ describe('a model that is split over two ranks', () => {
 
     await server.eventually(async () => before.every(({ pid, started }) => !alive(pid) && !alive(started ?? -1)), 'nothing is left of the group');
     await replaced('split', before);
+    expect((await described('split')).crashes?.at(-1)).toMatchObject({ cause: expect.stringContaining('killed by SIGKILL') });
   });
 
   it('runs as two groups side by side, of which the newer one goes when it is scaled down', async () => {
@@ -242,8 +246,19 @@ describe('a parallel model', () => {
     expect([parallelType, parallelLevel, workers.length]).toEqual(['custom', 4, 1]);
   });
 
+  it('of which a rank ends under a request that may not be tried again answers it at once, and serves the next one', async () => {
+    expect((await registered('last', 'split_linear.py', `${TWO_RANKS}sconce: { retryOnWorkerDeath: false }\n`)).status).toBe(200);
+
+    const { status, headers, json } = await ask('last', { do: 'exit', rank: 1, code: 3 });
+
+    expect([status, headers['x-sconce-reason'], json()]).toEqual([500, 'worker_lost', { code: 500, type: 'InternalServerException', message: 'Worker died.' }]);
+    expect(JSON.parse((await ask('last', { x: ROW })).text).y).toEqual(closeTo(whole));
+    const { crashes = [] } = await described('last');
+    expect(crashes).toEqual([expect.objectContaining({ cause: 'exit code 3', during: 'predict', requestIds: [headers['x-request-id']] })]);
+    expect(crashes[0]?.lastLines.at(-1)).toBe('sconce: rank 1 ended (exit code 3)');
+  });
+
   it('leaves nothing when the server is killed', async () => {
-    expect((await registered('last', 'split_linear.py', TWO_RANKS)).status).toBe(200);
     const ranks = await ranksOf('last', { do: 'start' });
     const all = ranks.flatMap(({ pid, agent, started }) => [pid, agent, started ?? -1]);
     expect(all.map(alive)).toEqual(all.map(() => true));

@@ -12,7 +12,12 @@ interface InFlight {
   handlerMs: number | undefined;
   /** Ranks that compute it without answering, and haven't done yet. */
   readonly computing: Set<number>;
+  /** The outcome that rank 0 reported while others were computing. */
+  held: { readonly failure: SconceError; readonly timer: NodeJS.Timeout } | undefined;
 }
+
+/** A rank that dies makes the others' computations fail: a failure waits so long for the word of a rank that it was that. */
+const HOLD_FAILURE_MS = 1_000;
 
 /** What is wrong with a worker's words on a batch. */
 export type BatchFault = 'nonsense' | 'too-large';
@@ -41,7 +46,7 @@ export class BatchesInFlight {
     const size = batch.requests.length;
     const computing = new Set<number>();
     for (let rank = 1; rank < this.receivers; rank += 1) computing.add(rank);
-    this.#batches.set(this.#lastId, { size, ended: new Array<boolean>(size).fill(false), sink, handlerMs: undefined, computing });
+    this.#batches.set(this.#lastId, { size, ended: new Array<boolean>(size).fill(false), sink, handlerMs: undefined, computing, held: undefined });
     return this.#lastId;
   }
 
@@ -59,7 +64,9 @@ export class BatchesInFlight {
   error({ batchId, code, message, handlerMicros }: Extract<WorkerFrame, { kind: 'batch-error' }>): BatchFault | undefined {
     const batch = this.#batches.get(batchId);
     if (batch === undefined || batch.handlerMs !== undefined || code <= 200 || code > 999) return 'nonsense';
-    failOpen(batch, HandlerFailed({ status: code, message }));
+    const failure = HandlerFailed({ status: code, message });
+    if (batch.computing.size === 0) failOpen(batch, failure);
+    else batch.held = { failure, timer: setTimeout(() => release(batch), HOLD_FAILURE_MS) };
     this.#end(batch, handlerMicros / 1000);
     return undefined;
   }
@@ -68,6 +75,7 @@ export class BatchesInFlight {
   computed(batchId: number, rank: number): BatchFault | undefined {
     const batch = this.#batches.get(batchId);
     if (batch?.computing.delete(rank) !== true) return 'nonsense';
+    if (batch.computing.size === 0) release(batch);
     this.#tellDone();
     return undefined;
   }
@@ -92,6 +100,7 @@ export class BatchesInFlight {
 
   /** Nothing more is said of any batch. */
   forget(): void {
+    for (const { held } of this.#batches.values()) clearTimeout(held?.timer);
     this.#batches.clear();
   }
 
@@ -118,6 +127,13 @@ export class BatchesInFlight {
       oldest.sink.done(oldest.handlerMs);
     }
   }
+}
+
+function release(batch: InFlight): void {
+  if (batch.held === undefined) return;
+  clearTimeout(batch.held.timer);
+  failOpen(batch, batch.held.failure);
+  batch.held = undefined;
 }
 
 function failOpen(batch: InFlight, error: SconceError): void {

@@ -26,8 +26,9 @@ export interface WorkerSurroundings {
 
 type State = 'created' | 'loading' | 'failed' | 'ready' | 'stopping' | 'condemned' | 'gone';
 
-/** Batches that may lie in the worker's socket. The dispatcher fills it only where they are over in a moment. */
+/** Batches that may lie in the worker's socket. The dispatcher fills it only where they are over in a moment. Ranks have one at a time: which one a group died of could not be told otherwise. */
 const PIPELINE_DEPTH = 8;
+const GROUP_PIPELINE_DEPTH = 1;
 /** Room for a frame's numbers, phrase and headers, and for a frame of several small parts. */
 const FRAME_ROOM_BYTES = 1024 * 1024;
 /** From its last word to its end: what the model's own clean-up may take. */
@@ -38,6 +39,7 @@ const GIVE_UP_AFTER_MS = 10_000;
 /** What was printed last may still be on its way when the end is reported. */
 const OUTPUT_WITHIN_MS = 1_000;
 const LATE_CHANNEL_WITHIN_MS = 200;
+const TORCHRUN_END_WITHIN_MS = 500;
 const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeakBytes: undefined };
 
 /**
@@ -54,7 +56,7 @@ const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeak
  *  gone       –                                                             `exit` was reported, all sockets are closed
  */
 export class WorkerProcess implements Runner {
-  readonly pipelineDepth = PIPELINE_DEPTH;
+  readonly pipelineDepth: number;
   #state: State = 'created';
   #pid: number | undefined;
   #parent: WarmParent | undefined;
@@ -65,7 +67,7 @@ export class WorkerProcess implements Runner {
   #asked = false;
   /** This class decided on the end: the signal is its own doing and says nothing. */
   #ownVerdict: string | undefined;
-  /** What ended the group, where that is known. */
+  /** The rank that ended the group, and how so far as is known. */
   #rankEnd: { readonly rank: number; readonly code: number | undefined; readonly signal: string | undefined } | undefined;
   #loadFailure: SconceError | undefined;
   #end: ProcessEnd | undefined;
@@ -87,6 +89,7 @@ export class WorkerProcess implements Runner {
     private readonly surroundings: WorkerSurroundings,
   ) {
     this.#group = rankGroupOf(spec.model.config);
+    this.pipelineDepth = this.#group === undefined ? PIPELINE_DEPTH : GROUP_PIPELINE_DEPTH;
     this.#lines = new DataLines(this.#group?.size ?? 1);
     this.#batches = new BatchesInFlight(spec.maxResponseBytes, this.#group?.receivers);
   }
@@ -212,10 +215,14 @@ export class WorkerProcess implements Runner {
 
   /** The others may wait for it for ever. */
   async #rankEnded(rank: number): Promise<void> {
+    if (this.#rankEnd !== undefined) return;
+    this.#rankEnd = { rank, code: undefined, signal: undefined };
     const end = this.#pid === undefined ? undefined : await endedChildOf(this.#pid);
     if (!this.#listens || this.#end !== undefined) return;
-    this.#rankEnd ??= { rank, code: end?.code, signal: end?.signal };
-    this.#condemn(`rank ${this.#rankEnd.rank} ended (${howEnded(this.#rankEnd)})`);
+    // Nothing to be seen of it: torchrun itself may have ended first, which the parent is about to report.
+    if (end === undefined) return this.#after('end', TORCHRUN_END_WITHIN_MS, () => this.#condemn(`rank ${rank} ended`));
+    this.#rankEnd = { rank, ...end };
+    this.#condemn(`rank ${rank} ended (${howEnded(end)})`);
   }
 
   get #listens(): boolean {
@@ -253,6 +260,8 @@ export class WorkerProcess implements Runner {
       this.#settleLoad = undefined;
       return true;
     }
+    // Another rank has died and this one complains of it.
+    if (this.#rankEnd !== undefined) return true;
     this.#clear('startup');
     this.#state = 'failed';
     this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message });
@@ -292,6 +301,7 @@ export class WorkerProcess implements Runner {
   #exited(end: ProcessEnd): void {
     if (this.#state === 'gone') return;
     this.#end = end;
+    if (this.#ownVerdict === undefined) this.#rankEnd = undefined;
     this.#clear('end');
     this.#clear('kill');
     this.#after('output', this.#channelsSeen < this.#channelsWanted ? LATE_CHANNEL_WITHIN_MS : OUTPUT_WITHIN_MS, () => this.#finish(end));
