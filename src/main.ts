@@ -127,7 +127,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const gpuWatch = new GpuWatch(accelerators);
   const interpreter = settings.python ?? 'python3';
   const environment = workerEnvironment(settings, env);
-  const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, log });
+  const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, logFolder, accelerators, log });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
 
   const intake = new Intake({
@@ -156,7 +156,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     intake,
     serving: {
       backends,
-      workerIds: new WorkerIds(settings.initialWorkerPort),
+      workerIds: new WorkerIds(settings.initialWorkerPort, settings.initialDistributionPort),
       devices: new DeviceAllocator(gpus),
       gpus: gpuWatch,
       placement: new Placement(cpus, corePlan(settings, log)),
@@ -297,13 +297,15 @@ interface Surroundings {
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd: string;
+  readonly logFolder: string;
+  readonly accelerators: Accelerators;
   readonly log: Log;
 }
 
 /** The kinds of backend: a new one is a line here. */
 function createBackends(
   settings: Settings,
-  { runDirectory, interpreter, environment, cwd, log }: Surroundings,
+  { runDirectory, interpreter, environment, cwd, logFolder, accelerators, log }: Surroundings,
 ): ReadonlyMap<ServableModel['backend'], Backend> {
   const python = new PythonBackend({
     interpreter,
@@ -318,6 +320,8 @@ function createBackends(
     sequenceHeaders: { id: settings.headerKeySequenceId, start: settings.headerKeySequenceStart, end: settings.headerKeySequenceEnd },
     metricsConfigPath: settings.metricsConfig === undefined ? undefined : resolve(cwd, settings.metricsConfig),
     warmImports: settings.warmPython,
+    showDevices: (ordinals) => accelerators.showing(ordinals),
+    logFolder,
     log: log.named('sconce.python'),
   });
   const javascript = new JavascriptBackend({ environment, maxHeapMb: undefined });

@@ -18,6 +18,7 @@ HELLO = 0x81
 LOADED = 0x82
 PARTS = 0x83
 BATCH_ERROR = 0x84
+BATCH_DONE = 0x85
 
 _HEAD = struct.Struct("<IB")
 _U16 = struct.Struct("<H")
@@ -183,6 +184,11 @@ def encode_batch_error(batch_id: int, code: int, message: str, handler_micros: i
     _add_text(pieces, message)
     pieces.append(_U32.pack(min(handler_micros, _U32_MAX)))
     return _frame(BATCH_ERROR, pieces)
+
+
+def encode_batch_done(batch_id: int) -> bytes:
+    """What a rank that doesn't answer says when it has computed a batch."""
+    return _HEAD.pack(1 + _U32.size, BATCH_DONE) + _U32.pack(batch_id)
 
 
 def _add_text(pieces: list, text: str) -> None:

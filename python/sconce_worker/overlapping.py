@@ -4,7 +4,6 @@ import asyncio
 import socket
 
 from sconce_worker import frames
-from sconce_worker.batch_answer import BatchAnswer
 from ts.async_service import AsyncService
 from ts.service import Service
 
@@ -16,8 +15,11 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-async def serve(data: socket.socket, reader: frames.FrameReader, model: Service) -> bool:
-    """Runs batches until the gateway says stop (True, after those at hand have ended) or goes (False)."""
+async def serve(data: socket.socket, reader: frames.FrameReader, model: Service, answer_to) -> bool:
+    """Runs batches until the gateway says stop (True, after those at hand have ended) or goes (False).
+
+    `answer_to` makes the answer to a batch of its id and its number of requests.
+    """
     service = AsyncService(model)
     loop = asyncio.get_running_loop()
     stopped = loop.create_future()
@@ -48,11 +50,11 @@ async def serve(data: socket.socket, reader: frames.FrameReader, model: Service)
             raise frames.FrameError(f"frame type {kind} after LOAD")
         # The task starts when the reader's buffer may already hold something else.
         batch_id, requests = frames.decode_batch(memoryview(bytes(payload)))
-        task = loop.create_task(_answer(BatchAnswer(data.sendall, batch_id, len(requests)), requests))
+        task = loop.create_task(_answer(answer_to(batch_id, len(requests)), requests))
         running.add(task)
         task.add_done_callback(_ended)
 
-    async def _answer(answer: BatchAnswer, requests: list) -> None:
+    async def _answer(answer, requests: list) -> None:
         answer.end(await service.predict(requests, answer.send_parts))
 
     def _ended(task: asyncio.Task) -> None:

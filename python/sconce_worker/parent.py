@@ -18,13 +18,13 @@ import time
 import warnings
 from typing import Optional
 
-from sconce_worker import linux, worker
-from sconce_worker.worker_setup import ForkOrder, enter
+from sconce_worker import linux, rank_group, worker
+from sconce_worker.worker_setup import NEEDED_BY_MODELS, ForkOrder, enter, interpreter_path
 
-# Modules of an archive must not be taken for these, so they are here before any model is.
-_NEEDED_BY_MODELS = ("ts.context", "ts.service", "ts.model_loader", "ts.metrics.configured_cache")
 _COMMAND_LIMIT_BYTES = 4 * 1024 * 1024
 _LEFTOVERS_LIMIT_S = 2.0
+# A process has no mark to be known by for a moment: while it becomes another program.
+_STRAYS_EVERY_S = 1.0
 
 
 class Parent:
@@ -35,6 +35,7 @@ class Parent:
         self._events = events
         self._pending = b""
         self._workers: dict = {}
+        self._had_groups = False
         # True once stdin has ended or nobody reads the events: as opposed to having been told to end.
         self.gateway_gone = False
         self._wakeup, wakeup_end = os.pipe()
@@ -57,7 +58,8 @@ class Parent:
     def serve(self) -> Optional[ForkOrder]:
         """Serves until the gateway ends it or goes: gives None. In a forked worker: gives that worker's order."""
         while not self.gateway_gone:
-            readable, _, _ = select.select([self._commands, self._wakeup], [], [])
+            patience = _STRAYS_EVERY_S if self._had_groups else None
+            readable, _, _ = select.select([self._commands, self._wakeup], [], [], patience)
             if self._wakeup in readable and signal.SIGTERM in os.read(self._wakeup, 4096):
                 return None
             self._reap()
@@ -98,6 +100,7 @@ class Parent:
             os.close(self._wakeup_end)
             return True
         self._workers[pid] = order.worker
+        self._had_groups |= bool(order.launch)
         self.tell("forked", worker=order.worker, pid=pid)
         return False
 
@@ -107,6 +110,21 @@ class Parent:
                 _kill_group(pid)
 
     def _reap(self) -> None:
+        self._reap_ended()
+        if self._had_groups:
+            self._kill_strays()
+
+    def _kill_strays(self) -> None:
+        """Ends what is left of groups that have ended: ranks are in sessions of their own, and so is what they started.
+
+        Whatever loses its parent becomes a child of this process, and each such end comes by here again.
+        """
+        groups = set(self._workers.values())
+        for pid in _children():
+            if pid not in self._workers and rank_group.group_of(pid) not in (None, *groups):
+                _kill(pid, signal.SIGKILL)
+
+    def _reap_ended(self) -> None:
         while True:
             try:
                 ended = _ended_child()
@@ -197,16 +215,9 @@ def _private_streams() -> tuple:
     return commands, events
 
 
-def _interpreter_path() -> list:
-    """The module search path without this process's PYTHONPATH and working directory."""
-    added = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
-    added.add(os.getcwd())
-    return [entry for entry in sys.path if entry and os.path.abspath(entry) not in added]
-
-
 def _import_for_models(with_torch: bool) -> tuple:
     """Gives the top-level modules that are there only because of torch, and why torch is not, if it isn't."""
-    for name in _NEEDED_BY_MODELS:
+    for name in NEEDED_BY_MODELS:
         __import__(name)
     before = {name.partition(".")[0] for name in sys.modules}
     problem = None
@@ -238,7 +249,7 @@ def main() -> int:
     parser.add_argument("--without-torch", action="store_true", help="leave importing torch to the workers")
     arguments = parser.parse_args()
     commands, events = _private_streams()
-    interpreter_path = _interpreter_path()
+    search_path = interpreter_path()
     warm_modules, problem = _import_for_models(not arguments.without_torch)
     linux.adopt_orphans()
     # What is frozen isn't touched by collections: its pages stay shared between parent and workers.
@@ -256,7 +267,9 @@ def main() -> int:
         if os.getpid() == parent_pid:
             parent.end_workers()
     if order is not None:
-        return worker.run(enter(order, parent_pid, interpreter_path))
+        if order.launch:
+            rank_group.launch(order, parent_pid)
+        return worker.run(enter(order, parent_pid, search_path))
     if parent.gateway_gone:
         _remove_run_directory(arguments.run_directory)
     return 0

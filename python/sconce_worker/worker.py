@@ -7,19 +7,20 @@ import socket
 
 from sconce_worker import frames, loading, output
 from sconce_worker.batch_answer import BatchAnswer
+from sconce_worker.silent_answer import SilentAnswer
 
 # The times of batches are printed together, in one system call: after so many, or when nothing has come for so long.
 _LATE_TIMES = 64
 _IDLE_MS = 20
 
 
-def run(data: socket.socket) -> int:
-    """Serves the gateway on `data` until it says stop or goes; gives the exit code."""
+def run(data: socket.socket, rank: int = 0) -> int:
+    """Serves the gateway on `data` until it says stop or goes; gives the exit code. Only rank 0 answers."""
     logging.info("[PID]%d", os.getpid())
     logging.info("Torch worker started.")
     logging.info("Python runtime: %s", platform.python_version())
     try:
-        return _serve(data, frames.FrameReader(data))
+        return _serve(data, frames.FrameReader(data), rank)
     except BrokenPipeError:
         return _disconnected()
     except Exception:
@@ -27,7 +28,7 @@ def run(data: socket.socket) -> int:
         return 1
 
 
-def _serve(data: socket.socket, reader: frames.FrameReader) -> int:
+def _serve(data: socket.socket, reader: frames.FrameReader, rank: int) -> int:
     data.sendall(frames.encode_hello(os.getpid(), platform.python_version()))
     frame = _next(reader)
     if frame is None:
@@ -48,16 +49,23 @@ def _serve(data: socket.socket, reader: frames.FrameReader) -> int:
     data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line))
     if outcome.service is None:
         return 1
+    answer_to = _answers(data.sendall, rank)
     if loop is None:
-        is_stopped = _serve_in_turn(data, reader, outcome.service)
+        is_stopped = _serve_in_turn(answer_to, reader, outcome.service)
     else:
-        is_stopped = loop.run_until_complete(overlapping.serve(data, reader, outcome.service))
+        is_stopped = loop.run_until_complete(overlapping.serve(data, reader, outcome.service, answer_to))
     return 0 if is_stopped else _disconnected()
 
 
-def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> bool:
+def _answers(send, rank: int):
+    """What makes the answer to a batch of its id and its number of requests."""
+    if rank == 0:
+        return lambda batch_id, count: BatchAnswer(send, batch_id, count)
+    return lambda batch_id, _: SilentAnswer(rank, send, batch_id)
+
+
+def _serve_in_turn(answer_to, reader: frames.FrameReader, service) -> bool:
     """True when the gateway said stop, False when it went."""
-    send = data.sendall
     late: list = []
     while True:
         frame = reader.take()
@@ -74,7 +82,7 @@ def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> 
         if kind != frames.BATCH:
             raise frames.FrameError(f"frame type {kind} after LOAD")
         batch_id, requests = frames.decode_batch(payload)
-        answer = BatchAnswer(send, batch_id, len(requests))
+        answer = answer_to(batch_id, len(requests))
         service.predict(requests, answer.send_parts, answer.end, late)
 
 

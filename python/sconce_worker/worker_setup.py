@@ -1,6 +1,7 @@
 """Makes a worker of a freshly forked child: its session, its channels to the gateway, its environment and paths.
 
-Nothing of an archive is imported or read here. The sandbox belongs between `enter` and the first frame.
+Nothing of an archive is imported or read here. The sandbox belongs between `enter` and the first frame. A child whose
+order has a `launch` becomes torchrun instead (rank_group.py), and each of its ranks does the rest by itself (rank.py).
 """
 
 import faulthandler
@@ -32,7 +33,13 @@ class ForkOrder(NamedTuple):
     # Working directory: the unpacked model.
     directory: str
     # Processors to be bound to; empty: all that the parent may use.
-    cores: list
+    cores: tuple = ()
+    # Arguments of an interpreter that starts a group of ranks in this process's place; empty for a worker alone.
+    launch: tuple = ()
+
+
+# Modules of an archive must not be taken for these, so they are there before any model is.
+NEEDED_BY_MODELS = ("ts.context", "ts.service", "ts.model_loader", "ts.metrics.configured_cache")
 
 
 def enter(order: ForkOrder, parent_pid: int, interpreter_path: list) -> socket.socket:
@@ -41,27 +48,43 @@ def enter(order: ForkOrder, parent_pid: int, interpreter_path: list) -> socket.s
     `interpreter_path` is the module search path without what PYTHONPATH added to it. Ends the process when the
     parent has gone meanwhile.
     """
-    # A session of its own: what the model starts dies with it, and a signal from a terminal doesn't reach it.
+    begin_session(parent_pid)
+    data = connect(order, "data")
+    connect_streams(order)
+    linux.set_command_line(order.title)
+    os.environ.clear()
+    os.environ.update(order.environment)
+    settle(order, interpreter_path)
+    _reseed()
+    return data
+
+
+def begin_session(parent_pid: int) -> None:
+    """A session of its own: what the model starts dies with it, and a signal from a terminal doesn't reach it."""
     os.setsid()
     linux.die_with_parent()
     if os.getppid() != parent_pid:
         os._exit(1)
     _reset_signals()
-    data = _connect(order, "data")
-    _replace_streams(_connect(order, "stdout"), _connect(order, "stderr"))
-    linux.set_command_line(order.title)
-    os.environ.clear()
-    os.environ.update(order.environment)
+
+
+def settle(order: ForkOrder, interpreter_path: list) -> None:
+    """The last step before a model is loaded: the model's directory and search path, the log, and word of crashes."""
     os.chdir(order.directory)
     _bind(order.cores)
     sys.path[:] = _unique([os.path.abspath(entry) for entry in order.python_path if entry] + interpreter_path)
     sys.argv[:] = ["model_service_worker.py"]
-    _reseed()
     # A crash in native code leaves the Python stack among its last words.
     faulthandler.enable(file=sys.stderr)
     handlers = [OutputHandler(sys.stdout)]
     logging.basicConfig(handlers=handlers, format="%(message)s", level=logging.INFO, force=True)
-    return data
+
+
+def interpreter_path() -> list:
+    """The module search path without this process's PYTHONPATH and working directory."""
+    added = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    added.add(os.getcwd())
+    return [entry for entry in sys.path if entry and os.path.abspath(entry) not in added]
 
 
 def _bind(cores: list) -> None:
@@ -76,17 +99,25 @@ def _reset_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _connect(order: ForkOrder, channel: str) -> socket.socket:
+def connect(order: ForkOrder, channel: str) -> socket.socket:
+    """A connection to the gateway that has shown its secret."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.connect(order.socket_path)
     connection.sendall(f"{order.worker} {order.nonce} {channel}\n".encode("ascii"))
     return connection
 
 
-def _replace_streams(stdout: socket.socket, stderr: socket.socket) -> None:
-    for connection, descriptor in ((stdout, 1), (stderr, 2)):
+def connect_streams(order: ForkOrder) -> None:
+    """Standard output and error go to the gateway from here on."""
+    for channel, descriptor in (("stdout", 1), ("stderr", 2)):
+        connection = connect(order, channel)
         os.dup2(connection.fileno(), descriptor)
         connection.close()
+    open_streams()
+
+
+def open_streams() -> None:
+    """Makes Python's standard streams of descriptors 0 to 2, whatever these have become."""
     # A line leaves at once, so that the log has it when the next one crashes the process.
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = sys.__stdout__ = _line_stream(1)

@@ -38,6 +38,8 @@ def encoded(kind, message):
         return frames.encode_hello(message["pid"], message["python"])
     if kind == "loaded":
         return frames.encode_loaded(message["code"], message["message"], message["lastLine"])
+    if kind == "batch-done":
+        return frames.encode_batch_done(message["batchId"])
     if kind == "batch-error":
         return frames.encode_batch_error(
             message["batchId"], message["code"], message["message"], message["handlerMicros"]

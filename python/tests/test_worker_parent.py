@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -43,8 +44,8 @@ class ParentProcess:
     def event(self):
         return json.loads(self.process.stdout.readline())
 
-    def fork(self, directory):
-        """Forks a worker; gives its pid and its three connections by name."""
+    def fork(self, directory, launch=()):
+        """Forks a worker, or what `launch` makes of it; gives its pid and its connections by name."""
         self.tell(
             do="fork",
             order={
@@ -52,15 +53,16 @@ class ParentProcess:
                 "nonce": "n",
                 "socket_path": str(self.run_directory / "s"),
                 "title": "t",
-                "environment": {},
+                "environment": {"PYTHONPATH": "/of/the/model", "KEPT": "yes"} if launch else {},
                 "python_path": [str(HOME)],
                 "directory": str(directory),
+                "launch": launch,
             },
         )
         forked = self.event()
         assert forked["event"] == "forked"
         channels = {}
-        for _ in range(3):
+        for _ in range(2 if launch else 3):
             connection, _ = self.server.accept()
             connection.settimeout(10)
             key, nonce, name = _greeting(connection).split()
@@ -136,3 +138,57 @@ def test_a_run_directory_that_others_can_enter_is_not_removed(parent):
     parent.process.stdin.close()
     parent.process.wait(10)
     assert parent.run_directory.exists()
+
+
+LAUNCHED = """
+import json, os, subprocess, sys
+before = dict(os.environ)
+from sconce_worker.rank_group import take_order
+agent, order = take_order()
+left = subprocess.Popen(["sleep", "600"], start_new_session=True)
+print(json.dumps({"before": before, "agent": agent, "order": order._asdict(), "stdin": os.readlink("/proc/self/fd/0"),
+                  "cwd": os.getcwd(), "leads": os.getsid(0) == os.getpid(), "left": left.pid}), flush=True)
+%s
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_a_launched_interpreter_finds_the_order_but_nothing_of_the_model_on_its_way(parent, tmp_path):
+    pid, channels = parent.fork(tmp_path, ["-c", LAUNCHED % "sys.stdin.read(); import time; time.sleep(600)"])
+    assert set(channels) == {"stdout", "stderr"}
+    said = json.loads(channels["stdout"].makefile().readline())
+    assert (said["agent"], said["leads"], said["cwd"]) == (pid, True, str(HOME))
+    assert (said["order"]["nonce"], said["order"]["directory"]) == ("n", str(tmp_path))
+    assert said["order"]["environment"] == {"PYTHONPATH": "/of/the/model"}
+    assert {name: said["before"][name] for name in ("PYTHONPATH", "KEPT", "SCONCE_GROUP")} == {
+        "PYTHONPATH": str(HOME),
+        "KEPT": "yes",
+        "SCONCE_GROUP": "5",
+    }
+    assert "n" not in said["before"].values()
+    assert said["stdin"] == os.devnull
+    parent.tell(do="kill", worker=5)
+    assert parent.event()["signal"] == "SIGKILL"
+    _wait_until_gone(said["left"])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_what_a_group_leaves_in_sessions_of_its_own_goes_when_the_group_ends(parent, tmp_path):
+    _, channels = parent.fork(tmp_path, ["-c", LAUNCHED % "os.fork() or os.setsid() or __import__('time').sleep(600)"])
+    said = json.loads(channels["stdout"].makefile().readline())
+    assert parent.event()["code"] == 0
+    _wait_until_gone(said["left"])
+    # Every process of the group held the other ends.
+    assert channels["stdout"].makefile().read() == ""
+
+
+def _wait_until_gone(pid):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return
+        except FileNotFoundError:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"{pid} lives")

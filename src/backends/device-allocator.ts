@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../inference/model-config.js';
+import { type ModelConfig, parallelLevelOf } from '../inference/model-config.js';
 import type { Device } from './backend.js';
 
 /** What of a model's configuration decides on its devices. */
@@ -27,7 +27,7 @@ export class DeviceAllocator {
 
   /** How many workers of a model there are devices for: a bound only where each takes several. 0 when its devices don't suffice for one. */
   capacity(wish: DeviceWish): number {
-    const level = ranksOf(wish);
+    const level = parallelLevelOf(wish);
     if (level === 0 || this.kindFor(wish.deviceType) === 'cpu') return Number.POSITIVE_INFINITY;
     return Math.floor(this.#idsOf(wish).length / level);
   }
@@ -36,7 +36,7 @@ export class DeviceAllocator {
   next(key: string, wish: DeviceWish): Device {
     if (this.kindFor(wish.deviceType) === 'cpu') return { kind: 'cpu' };
     const ids = this.#idsOf(wish);
-    const level = ranksOf(wish);
+    const level = parallelLevelOf(wish);
     if (level > 0) {
       const groups = Math.max(1, Math.floor(ids.length / level));
       const start = (this.#turn(key) % groups) * level;
@@ -58,9 +58,4 @@ export class DeviceAllocator {
     this.#nextOfModel.set(key, turn + 1);
     return turn;
   }
-}
-
-/** Devices of one worker of a parallel model; 0: it is none. A level without a type means nothing, as in TorchServe. */
-function ranksOf({ parallelType, parallelLevel }: DeviceWish): number {
-  return parallelType === undefined ? 0 : (parallelLevel ?? 0);
 }

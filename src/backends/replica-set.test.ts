@@ -114,7 +114,7 @@ function aSet(sconce: Partial<ModelConfig['sconce']> = {}, placement = new Place
   };
   const crashes = new CrashLog();
   const limits = { batchSize: 1, startupTimeoutMs: 1000, responseTimeoutMs: 1000, recoveryWindowMs: 10_000, maxResponseBytes: 1000 };
-  const shared = { workerIds: new WorkerIds(9000), devices: new DeviceAllocator(0), placement, crashes, observer, log };
+  const shared = { workerIds: new WorkerIds(9000, 29500), devices: new DeviceAllocator(0), placement, crashes, observer, log };
   return { set: new ReplicaSet({ model, backend, ...limits, ...shared }, listener), crashes };
 }
 

@@ -1,4 +1,5 @@
 import type { SconceError } from '../errors/sconce-error.js';
+import { parallelLevelOf } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log, Observer } from '../observability/observer.js';
 import type { Backend } from './backend.js';
@@ -123,7 +124,7 @@ export class ReplicaSet {
   /** `index` is the place among `count` workers for which it gets its share of the processors. */
   #add(index: number, count: number): Replica {
     const { model, backend, devices, placement, workerIds } = this.options;
-    const workerId = workerIds.take();
+    const workerId = workerIds.take(parallelLevelOf(model.config));
     const key = `${model.name}_${model.version}`;
     const device = devices.next(key, model.config);
     const share = placement.share(index, count, model.config);

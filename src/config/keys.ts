@@ -85,7 +85,12 @@ const KEYS = {
   systemMetricsCmd: key('system_metrics_cmd', text, '', 'Collector of the Java server.', { ...noEnv, ...java('the host is measured in-process') }),
   metricTimeIntervalS: key('metric_time_interval', integer(1), '60', 'Seconds between measurements of the host.', noEnv),
   initialWorkerPort: key('initial_worker_port', integer(0, 65_535), '9000', 'Number of the first worker.'),
-  initialDistributionPort: key('initial_distribution_port', integer(0, 65_535), '29500', 'First port of torchrun workers.'),
+  initialDistributionPort: key(
+    'initial_distribution_port',
+    integer(0, 65_535),
+    '29500',
+    'First worker number of parallel models; each takes as many numbers as it has ranks.',
+  ),
   debug: key('debug', boolean, 'false', 'Time-outs without end, one worker per model.'),
   ipexEnable: key('ipex_enable', boolean, 'false', 'TS_IPEX_ENABLE of workers.'),
   ipexGpuEnable: key('ipex_gpu_enable', boolean, 'false', 'TS_IPEX_GPU_ENABLE of workers.'),

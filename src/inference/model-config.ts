@@ -44,3 +44,8 @@ export interface SconceModelConfig {
   /** Threads of one ONNX session; YAML key `intraOpThreads`, default 1. */
   readonly intraOpThreads: number;
 }
+
+/** How many devices one worker of the model takes together; 0 for a model that isn't parallel, which takes both keys. */
+export function parallelLevelOf({ parallelType, parallelLevel }: Pick<ModelConfig, 'parallelType' | 'parallelLevel'>): number {
+  return parallelType === undefined ? 0 : (parallelLevel ?? 0);
+}

@@ -103,6 +103,11 @@ handler: { depth: [1, { deep: true }] }
     expect(read('parallelLevel: 2\ntorchrun: { nnodes: 1 }').config.parallelLevel).toBe(2);
   });
 
+  it('with a parallel level but no type says that the level counts for nothing', () => {
+    expect(read('parallelLevel: 2').lines).toEqual(['WARN model-config.yaml: parallelLevel is ignored; allowed: only together with parallelType']);
+    expect(read('parallelLevel: 2\nparallelType: tp').lines).toEqual([]);
+  });
+
   it('counts the last of a key that stands twice, and merges what an anchor names', () => {
     expect(read('batchSize: 1\nbatchSize: 4').config.batchSize).toBe(4);
     expect(read('defaults: &d { batchSize: 3 }\n<<: *d').config.batchSize).toBe(3);

@@ -63,7 +63,10 @@ function readDocument(raw: Document, file: string, warn: Warn): ModelConfig {
     return found;
   };
   const delay = int('maxBatchDelay', 0);
+  const parallelType = word('parallelType', 'pp', 'tp', 'pptp', 'custom');
   const torchrun = isDocument(raw.torchrun) ? scalars(raw.torchrun) : undefined;
+  const level = parallelLevel(int('parallelLevel', 1), perNode(torchrun), Object.keys(raw));
+  if (level !== undefined && raw.parallelType === undefined) warn('parallelLevel', 'only together with parallelType');
   return {
     minWorkers: atLeastOne('minWorkers'),
     maxWorkers: int('maxWorkers', 0),
@@ -73,8 +76,8 @@ function readDocument(raw: Document, file: string, warn: Warn): ModelConfig {
     startupTimeoutS: int('startupTimeout', 1),
     deviceType: word('deviceType', 'cpu', 'gpu'),
     deviceIds: intList(raw.deviceIds, () => warn('deviceIds', 'a list of whole numbers')),
-    parallelType: word('parallelType', 'pp', 'tp', 'pptp', 'custom'),
-    parallelLevel: parallelLevel(int('parallelLevel', 1), perNode(torchrun), Object.keys(raw)),
+    parallelType,
+    parallelLevel: level,
     torchrun,
     maxRetryTimeoutS: int('maxRetryTimeoutInSec', 0),
     clientTimeoutMs: int('clientTimeoutInMills', 0),

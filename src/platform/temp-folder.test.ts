@@ -1,7 +1,6 @@
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { residentBytes } from './processes.js';
 import { createTempFolder } from './temp-folder.js';
 
 it('a temporary folder is for its owner alone and goes with all that is in it, once or twice', async () => {
@@ -12,9 +11,4 @@ it('a temporary folder is for its owner alone and goes with all that is in it, o
   await folder.remove();
   await folder.remove();
   expect(existsSync(folder.path)).toBe(false);
-});
-
-it.runIf(process.platform === 'linux')('the resident memory of a process is told while it is there', async () => {
-  expect(await residentBytes(process.pid)).toBeGreaterThan(1_000_000);
-  expect(await residentBytes(2 ** 22 + 1)).toBeUndefined();
 });

@@ -32,7 +32,7 @@ function aParallelVersion(gpuCount: number): ServedVersion {
   const limits = { minWorkers: 1, maxWorkers: 1, batchSize: 1, maxBatchDelayMs: 1, responseTimeoutS: 1, startupTimeoutS: 1, queueSize: 1 };
   served = new ServedVersion(model, { ...limits, maxRetryTimeoutS: 1, clientTimeoutMs: 0 }, false, backend, {
     backends: new Map(),
-    workerIds: new WorkerIds(9000),
+    workerIds: new WorkerIds(9000, 29500),
     devices: new DeviceAllocator(gpuCount),
     gpus: new GpuWatch(new Accelerators({ CUDA_VISIBLE_DEVICES: '' })),
     placement: new Placement(2),

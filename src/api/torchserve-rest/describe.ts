@@ -1,4 +1,5 @@
 import type { VersionDescription } from '../../admission/management-gate.js';
+import { parallelLevelOf } from '../../inference/model-config.js';
 
 /** One element of describe, field by field in TorchServe's order. `crashes` is ours and stands there only when a worker has died. */
 export function describedVersion(version: VersionDescription): Record<string, unknown> {
@@ -19,7 +20,7 @@ export function describedVersion(version: VersionDescription): Record<string, un
     maxRetryTimeoutInSec: version.maxRetryTimeoutS,
     clientTimeoutInMills: version.clientTimeoutMs,
     parallelType: config.parallelType ?? '',
-    parallelLevel: config.parallelType === undefined ? 0 : (config.parallelLevel ?? 0),
+    parallelLevel: parallelLevelOf(config),
     deviceType: version.deviceType,
     ...(version.deviceIds === undefined ? {} : { deviceIds: version.deviceIds }),
     continuousBatching: config.continuousBatching ?? false,

@@ -10,20 +10,31 @@ interface InFlight {
   readonly sink: BatchSink;
   /** Set when the worker has said its last word on the batch. */
   handlerMs: number | undefined;
+  /** Ranks that compute it without answering, and haven't done yet. */
+  readonly computing: Set<number>;
+  /** The outcome that rank 0 reported while others were computing. */
+  held: { readonly failure: SconceError; readonly timer: NodeJS.Timeout } | undefined;
 }
+
+/** A rank that dies makes the others' computations fail: a failure waits so long for the word of a rank that it was that. */
+const HOLD_FAILURE_MS = 1_000;
 
 /** What is wrong with a worker's words on a batch. */
 export type BatchFault = 'nonsense' | 'too-large';
 
 /**
  * The batches a worker holds, oldest first. Invariants: each entry of a batch ends at most once; `done` is said of batches in the order they were given,
- * even when a worker with overlapping batches ends them otherwise.
+ * even when a worker with overlapping batches ends them otherwise, and not before the last rank of a group has done.
  */
 export class BatchesInFlight {
   readonly #batches = new Map<number, InFlight>();
   #lastId = 0;
 
-  constructor(private readonly maxBodyBytes: number) {}
+  /** `receivers` is the number of ranks that get each batch; only the first of them answers. */
+  constructor(
+    private readonly maxBodyBytes: number,
+    private readonly receivers = 1,
+  ) {}
 
   get count(): number {
     return this.#batches.size;
@@ -33,7 +44,9 @@ export class BatchesInFlight {
   add(batch: Batch, sink: BatchSink): number {
     this.#lastId = (this.#lastId + 1) >>> 0;
     const size = batch.requests.length;
-    this.#batches.set(this.#lastId, { size, ended: new Array<boolean>(size).fill(false), sink, handlerMs: undefined });
+    const computing = new Set<number>();
+    for (let rank = 1; rank < this.receivers; rank += 1) computing.add(rank);
+    this.#batches.set(this.#lastId, { size, ended: new Array<boolean>(size).fill(false), sink, handlerMs: undefined, computing, held: undefined });
     return this.#lastId;
   }
 
@@ -51,8 +64,19 @@ export class BatchesInFlight {
   error({ batchId, code, message, handlerMicros }: Extract<WorkerFrame, { kind: 'batch-error' }>): BatchFault | undefined {
     const batch = this.#batches.get(batchId);
     if (batch === undefined || batch.handlerMs !== undefined || code <= 200 || code > 999) return 'nonsense';
-    failOpen(batch, HandlerFailed({ status: code, message }));
+    const failure = HandlerFailed({ status: code, message });
+    if (batch.computing.size === 0) failOpen(batch, failure);
+    else batch.held = { failure, timer: setTimeout(() => release(batch), HOLD_FAILURE_MS) };
     this.#end(batch, handlerMicros / 1000);
+    return undefined;
+  }
+
+  /** A rank other than the first has computed the batch. */
+  computed(batchId: number, rank: number): BatchFault | undefined {
+    const batch = this.#batches.get(batchId);
+    if (batch?.computing.delete(rank) !== true) return 'nonsense';
+    if (batch.computing.size === 0) release(batch);
+    this.#tellDone();
     return undefined;
   }
 
@@ -70,11 +94,13 @@ export class BatchesInFlight {
     const batch = this.#batches.get(batchId);
     if (batch === undefined) return;
     failOpen(batch, error);
+    batch.computing.clear();
     this.#end(batch, 0);
   }
 
   /** Nothing more is said of any batch. */
   forget(): void {
+    for (const { held } of this.#batches.values()) clearTimeout(held?.timer);
     this.#batches.clear();
   }
 
@@ -91,12 +117,23 @@ export class BatchesInFlight {
 
   #end(batch: InFlight, handlerMs: number): void {
     batch.handlerMs = handlerMs;
+    this.#tellDone();
+  }
+
+  #tellDone(): void {
     for (const [id, oldest] of this.#batches) {
-      if (oldest.handlerMs === undefined) return;
+      if (oldest.handlerMs === undefined || oldest.computing.size > 0) return;
       this.#batches.delete(id);
       oldest.sink.done(oldest.handlerMs);
     }
   }
+}
+
+function release(batch: InFlight): void {
+  if (batch.held === undefined) return;
+  clearTimeout(batch.held.timer);
+  failOpen(batch, batch.held.failure);
+  batch.held = undefined;
 }
 
 function failOpen(batch: InFlight, error: SconceError): void {

@@ -6,7 +6,7 @@ import { ByteCursor } from './byte-cursor.js';
 // test/contract/frame-vectors.json binds both.
 
 /** Frame types. Below 0x80: gateway to worker; from 0x80: worker to gateway. */
-export const FRAME = { load: 0x01, batch: 0x02, stop: 0x03, hello: 0x81, loaded: 0x82, parts: 0x83, batchError: 0x84 } as const;
+export const FRAME = { load: 0x01, batch: 0x02, stop: 0x03, hello: 0x81, loaded: 0x82, parts: 0x83, batchError: 0x84, batchDone: 0x85 } as const;
 
 /** Bytes of a frame before its payload. */
 export const FRAME_HEAD_BYTES = 5;
@@ -39,7 +39,8 @@ export type WorkerFrame =
   | { readonly kind: 'hello'; readonly pid: number; readonly python: string }
   | { readonly kind: 'loaded'; readonly code: number; readonly message: string; readonly lastLine: string }
   | { readonly kind: 'parts'; readonly batchId: number; readonly final: boolean; readonly handlerMicros: number; readonly parts: readonly WirePart[] }
-  | { readonly kind: 'batch-error'; readonly batchId: number; readonly code: number; readonly message: string; readonly handlerMicros: number };
+  | { readonly kind: 'batch-error'; readonly batchId: number; readonly code: number; readonly message: string; readonly handlerMicros: number }
+  | { readonly kind: 'batch-done'; readonly batchId: number };
 
 export function encodeLoad(order: LoadOrder): Buffer {
   const json = Buffer.from(JSON.stringify(order));
@@ -115,6 +116,7 @@ function writeHead(frame: Buffer, type: number, payloadBytes: number): void {
 export function decodeWorkerFrame(type: number, payload: Buffer): WorkerFrame | undefined {
   if (type === FRAME.parts) return decodeParts(new ByteCursor(payload));
   if (type === FRAME.batchError) return decodeBatchError(new ByteCursor(payload));
+  if (type === FRAME.batchDone) return decodeBatchDone(new ByteCursor(payload));
   if (type === FRAME.hello) return decodeHello(payload);
   if (type === FRAME.loaded) return decodeLoaded(payload);
   return undefined;
@@ -145,6 +147,11 @@ function decodeBatchError(cursor: ByteCursor): WorkerFrame | undefined {
   const message = cursor.text();
   const handlerMicros = cursor.u32();
   return cursor.atEnd ? { kind: 'batch-error', batchId, code, message, handlerMicros } : undefined;
+}
+
+function decodeBatchDone(cursor: ByteCursor): WorkerFrame | undefined {
+  const batchId = cursor.u32();
+  return cursor.atEnd ? { kind: 'batch-done', batchId } : undefined;
 }
 
 function decodeHello(payload: Buffer): WorkerFrame | undefined {

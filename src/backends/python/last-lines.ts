@@ -15,4 +15,13 @@ export class LastLines {
   all(): readonly string[] {
     return this.#lines.length < KEPT_LINES ? [...this.#lines] : [...this.#lines.slice(this.#next), ...this.#lines.slice(0, this.#next)];
   }
+
+  /** The last line that holds a word, as opposed to a rule of dashes; '' when there is none. */
+  lastWords(): string {
+    return (
+      this.all()
+        .findLast((line) => /[a-z]/i.test(line))
+        ?.trim() ?? ''
+    );
+  }
 }

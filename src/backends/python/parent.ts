@@ -17,6 +17,8 @@ export interface ForkOrder {
   readonly directory: string;
   /** Processors to be bound to; none: all. */
   readonly cores: readonly number[];
+  /** Arguments of an interpreter that starts a group of ranks in the worker's place. */
+  readonly launch?: readonly string[];
 }
 
 /** How a worker's process ended. All undefined when the parent ended first and couldn't tell. */

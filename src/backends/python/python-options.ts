@@ -22,5 +22,9 @@ export interface PythonBackendOptions {
   readonly metricsConfigPath: string | undefined;
   /** Import torch once in the parent, so that workers have it at once. */
   readonly warmImports: boolean;
+  /** Environment variables by which a process sees only these of the server's devices. */
+  readonly showDevices: (ordinals: readonly number[]) => Readonly<Record<string, string>>;
+  /** Folder of the server's logs, absolute; torchrun makes one of its own in it. */
+  readonly logFolder: string;
   readonly log: Log;
 }

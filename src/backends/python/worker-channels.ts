@@ -3,7 +3,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { BackendUnavailable } from '../../errors/backend.js';
 
-export type ChannelName = 'data' | 'stdout' | 'stderr';
+/** A rank of a group has `data-{its number}`, a worker alone `data`. */
+export type ChannelName = 'data' | `data-${number}` | 'stdout' | 'stderr';
 
 /** Takes a worker's channel as soon as it connects; `first` is what came behind the first line, often nothing. */
 export type TakeChannel = (name: ChannelName, socket: Socket, first: Buffer) => void;
@@ -17,7 +18,7 @@ export interface ExpectedWorker {
 
 interface Expectation {
   readonly key: number;
-  readonly missing: Set<ChannelName>;
+  readonly missing: Map<string, ChannelName>;
   readonly take: TakeChannel;
 }
 
@@ -25,10 +26,10 @@ const FIRST_LINE_BYTES = 128;
 const FIRST_LINE_WITHIN_MS = 5_000;
 /** The kernel's limit of a unix socket's path is 108 bytes on Linux and 104 on macOS. */
 const SOCKET_PATH_BYTES = 103;
-const FIRST_LINE = /^(\d{1,10}) ([0-9a-f]{32}) (data|stdout|stderr)$/;
+const FIRST_LINE = /^(\d{1,10}) ([0-9a-f]{32}) (data(?:-\d{1,4})?|stdout|stderr)$/;
 
 /**
- * The unix socket to which workers connect three times each. A connection is anybody's until its first line names a worker that is expected, that worker's
+ * The unix socket to which workers connect: each for its output, for its errors and for its data, a group of ranks for the data of each. A connection is anybody's until its first line names a worker that is expected, that worker's
  * nonce and a channel that it hasn't opened yet; any other is closed, at the latest after 5 s.
  */
 export class WorkerChannels {
@@ -59,9 +60,11 @@ export class WorkerChannels {
     return this.#listening;
   }
 
-  expect(key: number, take: TakeChannel): ExpectedWorker {
+  /** `ranks` is 0 for a worker alone. */
+  expect(key: number, ranks: number, take: TakeChannel): ExpectedWorker {
     const nonce = randomBytes(16).toString('hex');
-    this.#expected.set(nonce, { key, missing: new Set(['data', 'stdout', 'stderr']), take });
+    const data = ranks === 0 ? ['data' as const] : Array.from({ length: ranks }, (_, rank): ChannelName => `data-${rank}`);
+    this.#expected.set(nonce, { key, missing: new Map([...data, 'stdout' as const, 'stderr' as const].map((name) => [name, name])), take });
     return { nonce, cancel: () => this.#expected.delete(nonce) };
   }
 
@@ -98,11 +101,12 @@ export class WorkerChannels {
   }
 
   #claim(line: string, socket: Socket, first: Buffer): boolean {
-    const [, key, nonce = '', channel] = FIRST_LINE.exec(line) ?? [];
+    const [, key, nonce = '', word = ''] = FIRST_LINE.exec(line) ?? [];
     const expectation = this.#expected.get(nonce);
     if (expectation === undefined || Number(key) !== expectation.key) return false;
-    if (channel !== 'data' && channel !== 'stdout' && channel !== 'stderr') return false;
-    if (!expectation.missing.delete(channel)) return false;
+    const channel = expectation.missing.get(word);
+    if (channel === undefined) return false;
+    expectation.missing.delete(word);
     if (expectation.missing.size === 0) this.#expected.delete(nonce);
     expectation.take(channel, socket, first);
     return true;

@@ -1,5 +1,6 @@
-import type { ServableModel } from '../../inference/servable-model.js';
+import type { RunnerSpec } from '../backend.js';
 import type { PythonBackendOptions } from './python-options.js';
+import { groupEnvironment, rankGroupOf } from './rank-group.js';
 
 export interface WorkerEnvironment {
   readonly environment: Readonly<Record<string, string>>;
@@ -7,8 +8,8 @@ export interface WorkerEnvironment {
   readonly pythonPath: readonly string[];
 }
 
-/** What a worker of `model` finds in `os.environ` and at the front of `sys.path`, as TorchServe orders it. */
-export function workerEnvironment(options: PythonBackendOptions, model: ServableModel): WorkerEnvironment {
+/** What a worker finds in `os.environ` and at the front of `sys.path`, as TorchServe orders it. */
+export function workerEnvironment(options: PythonBackendOptions, { model, device }: RunnerSpec): WorkerEnvironment {
   const { environment, sequenceHeaders, metricsConfigPath } = options;
   const pythonPath = [
     ...handlerFolder(model.handler),
@@ -27,6 +28,8 @@ export function workerEnvironment(options: PythonBackendOptions, model: Servable
       TS_REQUEST_SEQUENCE_START: sequenceHeaders.start,
       TS_REQUEST_SEQUENCE_END: sequenceHeaders.end,
       ...(metricsConfigPath === undefined ? {} : { TS_METRICS_CONFIG: metricsConfigPath }),
+      ...(device.kind === 'gpu' && device.visible !== undefined ? options.showDevices(device.visible) : {}),
+      ...(rankGroupOf(model.config) === undefined ? {} : groupEnvironment(model.config, environment)),
       PYTHONPATH: pythonPath.join(':'),
     },
     pythonPath,

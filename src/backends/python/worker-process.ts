@@ -2,16 +2,19 @@ import type { Socket } from 'node:net';
 import { BadInput, LoadFailed } from '../../errors/backend.js';
 import { SconceError } from '../../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../../inference/batch.js';
-import { killWithGroup, residentBytes } from '../../platform/processes.js';
+import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren } from '../../platform/processes.js';
 import type { Runner, RunnerEvents, RunnerSpec } from '../backend.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
+import { DataLines } from './data-lines.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeWorkerFrame, encodeBatch, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
 import { LastLines } from './last-lines.js';
+import { loadOrder } from './load-order.js';
 import { OutputLines } from './output-lines.js';
 import type { ProcessEnd, WarmParent } from './parent.js';
 import type { Parents } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
+import { type RankGroup, rankGroupOf, torchrunArguments } from './rank-group.js';
 import type { ChannelName, ExpectedWorker, WorkerChannels } from './worker-channels.js';
 import { workerEnvironment } from './worker-environment.js';
 
@@ -23,8 +26,9 @@ export interface WorkerSurroundings {
 
 type State = 'created' | 'loading' | 'failed' | 'ready' | 'stopping' | 'condemned' | 'gone';
 
-/** Batches that may lie in the worker's socket. The dispatcher fills it only where they are over in a moment. */
+/** Batches that may lie in the worker's socket. The dispatcher fills it only where they are over in a moment. Ranks have one at a time: which one a group died of could not be told otherwise. */
 const PIPELINE_DEPTH = 8;
+const GROUP_PIPELINE_DEPTH = 1;
 /** Room for a frame's numbers, phrase and headers, and for a frame of several small parts. */
 const FRAME_ROOM_BYTES = 1024 * 1024;
 /** From its last word to its end: what the model's own clean-up may take. */
@@ -35,10 +39,12 @@ const GIVE_UP_AFTER_MS = 10_000;
 /** What was printed last may still be on its way when the end is reported. */
 const OUTPUT_WITHIN_MS = 1_000;
 const LATE_CHANNEL_WITHIN_MS = 200;
+const TORCHRUN_END_WITHIN_MS = 500;
 const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeakBytes: undefined };
 
 /**
- * One worker process as the gateway sees it. Everything it says is taken for an attacker's words: a word out of place ends it.
+ * One worker as the gateway sees it: a process, or torchrun with its group of ranks. Everything it says is taken for an attacker's words: a word out of place ends it.
+ * A group loads, stops and ends as one: it is ready when all ranks have loaded, and over when one of them is.
  *
  *  state      event → next                                                  promise while here
  *  created    load() → loading                                              no process
@@ -50,21 +56,22 @@ const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeak
  *  gone       –                                                             `exit` was reported, all sockets are closed
  */
 export class WorkerProcess implements Runner {
-  readonly pipelineDepth = PIPELINE_DEPTH;
+  readonly pipelineDepth: number;
   #state: State = 'created';
   #pid: number | undefined;
   #parent: WarmParent | undefined;
   #expected: ExpectedWorker | undefined;
-  #data: Socket | undefined;
-  #greeted = false;
+  readonly #group: RankGroup | undefined;
+  readonly #lines: DataLines;
   /** The owner asked for the end. */
   #asked = false;
   /** This class decided on the end: the signal is its own doing and says nothing. */
   #ownVerdict: string | undefined;
+  /** The rank that ended the group, and how so far as is known. */
+  #rankEnd: { readonly rank: number; readonly code: number | undefined; readonly signal: string | undefined } | undefined;
   #loadFailure: SconceError | undefined;
   #end: ProcessEnd | undefined;
   #channelsSeen = 0;
-  #isGathering = false;
   readonly #open = new Set<Socket>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #lastLines = new LastLines();
@@ -81,16 +88,20 @@ export class WorkerProcess implements Runner {
     private readonly events: RunnerEvents,
     private readonly surroundings: WorkerSurroundings,
   ) {
-    this.#batches = new BatchesInFlight(spec.maxResponseBytes);
+    this.#group = rankGroupOf(spec.model.config);
+    this.pipelineDepth = this.#group === undefined ? PIPELINE_DEPTH : GROUP_PIPELINE_DEPTH;
+    this.#lines = new DataLines(this.#group?.size ?? 1);
+    this.#batches = new BatchesInFlight(spec.maxResponseBytes, this.#group?.receivers);
   }
 
+  /** Of a group: torchrun's. */
   get pid(): number | undefined {
     return this.#pid;
   }
 
   load(): Promise<void> {
     this.#state = 'loading';
-    this.#after('startup', this.spec.startupTimeoutMs, () => this.#condemn('Backend worker did not respond in given time'));
+    this.#after('startup', this.spec.startupTimeoutMs, () => this.#condemn(this.#lateText()));
     const loaded = new Promise<void>((resolve, reject) => {
       this.#settleLoad = { resolve, reject };
     });
@@ -106,22 +117,8 @@ export class WorkerProcess implements Runner {
     const id = this.#batches.add(batch, sink);
     const frame = encodeBatch(id, batch.requests);
     if (frame === undefined) this.#batches.refuse(id, BadInput({ what: 'The inputs of the batch are longer than 4 GiB.' }));
-    else this.#send(frame);
-  }
-
-  /** An idle worker gets its batch at once. Those of one turn of the event loop that go behind others share a system call, which costs as much as the rest of a small request. */
-  #send(frame: Buffer): void {
-    const data = this.#data;
-    if (data === undefined) return;
-    if (!this.#isGathering && this.#batches.count > 1) {
-      this.#isGathering = true;
-      data.cork();
-      setImmediate(() => {
-        this.#isGathering = false;
-        data.uncork();
-      });
-    }
-    data.write(frame);
+    // An idle worker gets its batch at once.
+    else this.#lines.send(frame, this.#group?.receivers ?? 1, this.#batches.count > 1);
   }
 
   stop(graceMs: number): Promise<void> {
@@ -130,7 +127,8 @@ export class WorkerProcess implements Runner {
     this.#asked = true;
     if (this.#state === 'ready') {
       this.#state = 'stopping';
-      this.#data?.write(encodeStop());
+      // A rank that is through with its part may still be needed by the others: a group is told when all are.
+      if (this.#group === undefined || this.#batches.count === 0) this.#tellStop();
       this.#after('end', this.#batches.count === 0 ? Math.min(graceMs, EXIT_WITHIN_MS) : graceMs, () => this.#destroy());
     } else if (this.#state === 'loading') this.#destroy();
     return this.#whenGone;
@@ -143,22 +141,28 @@ export class WorkerProcess implements Runner {
   }
 
   memoryBytes(): Promise<number | undefined> {
-    return this.#pid === undefined || this.#state === 'gone' ? Promise.resolve(undefined) : residentBytes(this.#pid);
+    if (this.#pid === undefined || this.#state === 'gone') return Promise.resolve(undefined);
+    return this.#group === undefined ? residentBytes(this.#pid) : residentBytesWithChildren(this.#pid);
+  }
+
+  #tellStop(): void {
+    this.#lines.send(encodeStop(), this.#lines.count, false);
   }
 
   async #fork(): Promise<void> {
     const { channels, parents, options } = this.surroundings;
-    const { model, workerName } = this.spec;
+    const { model, workerName, share } = this.spec;
+    const launch = this.#group === undefined ? [] : torchrunArguments(this.spec, this.#group.size, options.logFolder);
     await channels.listen();
     const parent = await parents.parentFor(model);
     if (this.#state !== 'loading') return;
     this.#parent = parent;
-    this.#expected = channels.expect(this.key, (name, socket, first) => this.#take(name, socket, first));
-    const { environment, pythonPath } = workerEnvironment(options, model);
+    this.#expected = channels.expect(this.key, this.#group?.size ?? 0, (name, socket, first) => this.#take(name, socket, first));
+    const { environment, pythonPath } = workerEnvironment(options, this.spec);
     const title = `model_service_worker.py ${workerName}`;
     const order = { worker: this.key, nonce: this.#expected.nonce, socket_path: channels.socketPath, title, environment, python_path: pythonPath };
     parent.fork(
-      { ...order, directory: model.directory, cores: this.spec.share.cores ?? [] },
+      { ...order, directory: model.directory, cores: share.cores ?? [], launch },
       {
         forked: (pid) => {
           this.#pid = pid;
@@ -171,7 +175,7 @@ export class WorkerProcess implements Runner {
   #take(name: ChannelName, socket: Socket, first: Buffer): void {
     this.#channelsSeen += 1;
     this.#open.add(socket);
-    const read = name === 'data' ? this.#frames(socket) : this.#output(name, socket);
+    const read = name === 'stdout' || name === 'stderr' ? this.#output(name, socket) : this.#frames(Number(name.slice('data-'.length)), socket);
     socket.on('data', read);
     socket.on('close', () => {
       this.#open.delete(socket);
@@ -189,26 +193,12 @@ export class WorkerProcess implements Runner {
     return (chunk) => lines.push(chunk);
   }
 
-  #frames(socket: Socket): (chunk: Buffer) => void {
-    const { model, device, share, batchSize, maxResponseBytes } = this.spec;
-    const { limitMaxImagePixels } = this.surroundings.options;
-    this.#data = socket;
-    socket.write(
-      encodeLoad({
-        modelName: model.name,
-        modelDir: model.directory,
-        handler: model.handler ?? null,
-        gpuId: device.kind === 'gpu' ? device.id : null,
-        batchSize,
-        envelope: model.envelope ?? null,
-        limitMaxImagePixels,
-        modelYamlConfig: model.config.raw,
-        threads: share.threads,
-      }),
-    );
-    // A worker that lets go of its line but lives on is of no use.
-    socket.on('close', () => this.#after('end', EXIT_WITHIN_MS, () => this.#condemn('the worker closed its connection')));
-    const reader = new FrameReader(maxResponseBytes + FRAME_ROOM_BYTES, (type, payload) => this.#frame(decodeWorkerFrame(type, payload)));
+  #frames(rank: number, socket: Socket): (chunk: Buffer) => void {
+    const { maxResponseBytes } = this.spec;
+    // Only when all are there: from then on no secret is of use, and code of the model may run.
+    if (this.#lines.connect(rank, socket)) this.#lines.send(encodeLoad(loadOrder(this.spec, this.surroundings.options)), this.#lines.count, false);
+    socket.on('close', () => this.#lineClosed(rank));
+    const reader = new FrameReader(maxResponseBytes + FRAME_ROOM_BYTES, (type, payload) => this.#frame(rank, decodeWorkerFrame(type, payload)));
     return (chunk) => {
       const fault = this.#listens ? reader.push(chunk) : undefined;
       if (fault === undefined || !this.#listens) return;
@@ -216,35 +206,63 @@ export class WorkerProcess implements Runner {
     };
   }
 
+  #lineClosed(rank: number): void {
+    // A worker that lets go of its line but lives on is of no use.
+    if (this.#group === undefined) this.#after('end', EXIT_WITHIN_MS, () => this.#condemn('the worker closed its connection'));
+    else if (this.#state === 'failed') this.#destroy();
+    else if (this.#listens && !(this.#state === 'stopping' && this.#batches.count === 0)) void this.#rankEnded(rank);
+  }
+
+  /** The others may wait for it for ever. */
+  async #rankEnded(rank: number): Promise<void> {
+    if (this.#rankEnd !== undefined) return;
+    this.#rankEnd = { rank, code: undefined, signal: undefined };
+    const end = this.#pid === undefined ? undefined : await endedChildOf(this.#pid);
+    if (!this.#listens || this.#end !== undefined) return;
+    // Nothing to be seen of it: torchrun itself may have ended first, which the parent is about to report.
+    if (end === undefined) return this.#after('end', TORCHRUN_END_WITHIN_MS, () => this.#condemn(`rank ${rank} ended`));
+    this.#rankEnd = { rank, ...end };
+    this.#condemn(`rank ${rank} ended (${howEnded(end)})`);
+  }
+
   get #listens(): boolean {
     return this.#state === 'loading' || this.#state === 'ready' || this.#state === 'stopping';
   }
 
   /** Whether the worker may say this now. */
-  #frame(frame: WorkerFrame | undefined): boolean {
+  #frame(rank: number, frame: WorkerFrame | undefined): boolean {
     if (frame === undefined || !this.#listens) return false;
-    if (frame.kind === 'hello') {
-      const isFirst = !this.#greeted && this.#state === 'loading';
-      this.#greeted = true;
-      return isFirst;
-    }
-    if (frame.kind === 'loaded') return this.#loaded(frame);
+    if (frame.kind === 'hello') return this.#state === 'loading' && this.#lines.greet(rank);
+    if (frame.kind === 'loaded') return this.#state === 'loading' && this.#lines.loaded(rank) && this.#loaded(frame);
     if (this.#state === 'loading') return false;
-    const fault = frame.kind === 'parts' ? this.#batches.parts(frame) : this.#batches.error(frame);
+    const fault = this.#batchFrame(rank, frame);
     if (fault !== undefined) this.#fault(fault);
-    else if (this.#state === 'stopping' && this.#batches.count === 0) this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
+    else if (this.#state === 'stopping' && this.#batches.count === 0) {
+      if (this.#group !== undefined) this.#tellStop();
+      this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
+    }
     return fault === undefined;
   }
 
+  /** Rank 0 answers; the others only say when they have done. */
+  #batchFrame(rank: number, frame: Exclude<WorkerFrame, { kind: 'hello' | 'loaded' }>): BatchFault | undefined {
+    if (frame.kind === 'batch-done') return this.#batches.computed(frame.batchId, rank);
+    if (rank !== 0) return 'nonsense';
+    return frame.kind === 'parts' ? this.#batches.parts(frame) : this.#batches.error(frame);
+  }
+
   #loaded({ code, message, lastLine }: Extract<WorkerFrame, { kind: 'loaded' }>): boolean {
-    if (!this.#greeted || this.#state !== 'loading') return false;
-    this.#clear('startup');
     if (code === 200) {
+      if (!this.#lines.allLoaded) return true;
+      this.#clear('startup');
       this.#state = 'ready';
       this.#settleLoad?.resolve();
       this.#settleLoad = undefined;
       return true;
     }
+    // Another rank has died and this one complains of it.
+    if (this.#rankEnd !== undefined) return true;
+    this.#clear('startup');
     this.#state = 'failed';
     this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message });
     this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
@@ -283,14 +301,19 @@ export class WorkerProcess implements Runner {
   #exited(end: ProcessEnd): void {
     if (this.#state === 'gone') return;
     this.#end = end;
+    if (this.#ownVerdict === undefined) this.#rankEnd = undefined;
     this.#clear('end');
     this.#clear('kill');
-    this.#after('output', this.#channelsSeen < 3 ? LATE_CHANNEL_WITHIN_MS : OUTPUT_WITHIN_MS, () => this.#finish(end));
+    this.#after('output', this.#channelsSeen < this.#channelsWanted ? LATE_CHANNEL_WITHIN_MS : OUTPUT_WITHIN_MS, () => this.#finish(end));
     this.#finishWhenQuiet();
   }
 
+  get #channelsWanted(): number {
+    return this.#lines.count + 2;
+  }
+
   #finishWhenQuiet(): void {
-    if (this.#end !== undefined && this.#channelsSeen === 3 && this.#open.size === 0) this.#finish(this.#end);
+    if (this.#end !== undefined && this.#channelsSeen === this.#channelsWanted && this.#open.size === 0) this.#finish(this.#end);
   }
 
   #finish(end: ProcessEnd): void {
@@ -300,7 +323,7 @@ export class WorkerProcess implements Runner {
     this.#expected?.cancel();
     this.#batches.forget();
     for (const socket of this.#open) socket.destroy();
-    const told = this.#ownVerdict === undefined ? end : { ...UNKNOWN_END, memoryPeakBytes: end.memoryPeakBytes };
+    const told = this.#ownVerdict === undefined ? end : { code: this.#rankEnd?.code, signal: this.#rankEnd?.signal, memoryPeakBytes: end.memoryPeakBytes };
     this.#settleLoad?.reject(this.#loadFailure ?? this.#diedLoading(told));
     this.#settleLoad = undefined;
     // After those who wait for load() have heard that it failed.
@@ -311,11 +334,18 @@ export class WorkerProcess implements Runner {
   }
 
   #diedLoading({ code, signal }: ProcessEnd): SconceError {
-    if (this.#ownVerdict !== undefined) return LoadFailed({ status: 500, message: this.#ownVerdict });
+    if (this.#ownVerdict !== undefined && this.#rankEnd === undefined) return LoadFailed({ status: 500, message: this.#ownVerdict });
     if (this.#asked) return LoadFailed({ status: 500, message: 'The worker was stopped while it was loading.' });
     const outOfMemory = signal === 'SIGKILL' || code === 137;
-    const how = signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
-    return LoadFailed({ status: outOfMemory ? 507 : 500, message: `The worker ended while it was loading (${how}).` });
+    const who = this.#rankEnd === undefined ? 'The worker' : `Rank ${this.#rankEnd.rank}`;
+    // torchrun says why there are no ranks: no torch, say.
+    const why = this.#group === undefined || this.#lines.anyGreeted ? '' : `: ${this.#lastLines.lastWords()}`;
+    return LoadFailed({ status: outOfMemory ? 507 : 500, message: `${who} ended while it was loading (${howEnded({ code, signal })})${why}.` });
+  }
+
+  #lateText(): string {
+    const late = 'Backend worker did not respond in given time';
+    return this.#group === undefined ? late : `${late}: no word of rank ${this.#lines.notLoaded.join(', ')}`;
   }
 
   /** One timer per purpose: a new one replaces the one before. */
@@ -329,4 +359,8 @@ export class WorkerProcess implements Runner {
     clearTimeout(this.#timers.get(purpose));
     this.#timers.delete(purpose);
   }
+}
+
+function howEnded({ code, signal }: { readonly code: number | undefined; readonly signal: string | undefined }): string {
+  return signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
 }
