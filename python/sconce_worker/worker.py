@@ -7,6 +7,7 @@ import socket
 
 from sconce_worker import frames, loading, output
 from sconce_worker.batch_answer import BatchAnswer
+from sconce_worker.stepping import Steps
 
 # The times of batches are printed together, in one system call: after so many, or when nothing has come for so long.
 _LATE_TIMES = 64
@@ -40,7 +41,8 @@ def _serve(data: socket.socket, reader: frames.FrameReader) -> int:
     order = frames.decode_load(payload)
     # A coroutine model's initialisation finds the loop that its handler will run on.
     loop = None
-    if (order.get("modelYamlConfig") or {}).get("asyncCommunication") is True:
+    config = order.get("modelYamlConfig") or {}
+    if config.get("asyncCommunication") is True:
         from sconce_worker import overlapping
 
         loop = overlapping.new_loop()
@@ -49,14 +51,15 @@ def _serve(data: socket.socket, reader: frames.FrameReader) -> int:
     if outcome.service is None:
         return 1
     if loop is None:
-        is_stopped = _serve_in_turn(data, reader, outcome.service)
+        steps = Steps(outcome.service) if config.get("continuousBatching") is True else None
+        is_stopped = _serve_in_turn(data, reader, outcome.service, steps)
     else:
         is_stopped = loop.run_until_complete(overlapping.serve(data, reader, outcome.service))
     return 0 if is_stopped else _disconnected()
 
 
-def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> bool:
-    """True when the gateway said stop, False when it went."""
+def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service, steps) -> bool:
+    """True when the gateway said stop, False when it went. `steps`: None but in continuous batching."""
     send = data.sendall
     late: list = []
     while True:
@@ -71,9 +74,16 @@ def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> 
         kind, payload = frame
         if kind == frames.STOP:
             return True
+        if kind == frames.CANCEL:
+            if steps is not None:
+                steps.cancel(frames.decode_cancel(payload))
+            continue
         if kind != frames.BATCH:
             raise frames.FrameError(f"frame type {kind} after LOAD")
         batch_id, requests = frames.decode_batch(payload)
+        if steps is not None:
+            steps.predict(send, batch_id, requests, late)
+            continue
         answer = BatchAnswer(send, batch_id, len(requests))
         service.predict(requests, answer.send_parts, answer.end, late)
 

@@ -23,7 +23,7 @@ export class PendingRequest {
   dispatchedAtMs = 0;
   batchWaitMs = 0;
   #deadlineTimer: NodeJS.Timeout | undefined;
-  #onEnd: (() => void) | undefined;
+  readonly #onEnd: (() => void)[] = [];
 
   constructor(
     readonly request: InferenceRequest,
@@ -38,17 +38,23 @@ export class PendingRequest {
     this.#deadlineTimer = setTimeout(expired, Math.max(0, afterMs));
   }
 
-  /** Called once, when the request ends. */
+  /** Called once, when the request ends; listeners in the order they came. */
   onEnd(listener: () => void): void {
-    this.#onEnd = listener;
+    this.#onEnd.push(listener);
   }
 
-  part(part: ResponsePart, timings?: Timings): void {
+  /** `nowMs`: for a worker that doesn't say how long it took. */
+  part(part: ResponsePart, nowMs: number): void {
     if (this.ended) return;
     this.begun = true;
     if (part.last) this.#end();
     const { status, reason, headers, body, last } = part;
-    this.answer.part(timings ? { status, reason, headers, body, last, timings } : part);
+    const timings: Timings = {
+      queueMs: this.dispatchedAtMs - this.enqueuedAtMs - this.batchWaitMs,
+      batchWaitMs: this.batchWaitMs,
+      handlerMs: part.timings?.handlerMs ?? nowMs - this.dispatchedAtMs,
+    };
+    this.answer.part({ status, reason, headers, body, last, timings });
   }
 
   fail(error: SconceError): void {
@@ -60,6 +66,6 @@ export class PendingRequest {
   #end(): void {
     this.ended = true;
     clearTimeout(this.#deadlineTimer);
-    this.#onEnd?.();
+    for (const listener of this.#onEnd) listener();
   }
 }

@@ -16,14 +16,17 @@ interface InFlight {
 export type BatchFault = 'nonsense' | 'too-large';
 
 /**
- * The batches a worker holds, oldest first. Invariants: each entry of a batch ends at most once; `done` is said of batches in the order they were given,
- * even when a worker with overlapping batches ends them otherwise.
+ * The batches a worker holds, oldest first. Invariants: each entry of a batch ends at most once; where batches run in turn, `done` is said of them in the
+ * order they were given, whatever the worker says; where they overlap, as soon as the worker has ended one.
  */
 export class BatchesInFlight {
   readonly #batches = new Map<number, InFlight>();
   #lastId = 0;
 
-  constructor(private readonly maxBodyBytes: number) {}
+  constructor(
+    private readonly maxBodyBytes: number,
+    private readonly overlaps: boolean,
+  ) {}
 
   get count(): number {
     return this.#batches.size;
@@ -44,7 +47,7 @@ export class BatchesInFlight {
       const fault = this.#part(batch, part);
       if (fault !== undefined) return fault;
     }
-    if (final) this.#end(batch, handlerMicros / 1000);
+    if (final) this.#end(batchId, batch, handlerMicros / 1000);
     return undefined;
   }
 
@@ -52,7 +55,7 @@ export class BatchesInFlight {
     const batch = this.#batches.get(batchId);
     if (batch === undefined || batch.handlerMs !== undefined || code <= 200 || code > 999) return 'nonsense';
     failOpen(batch, HandlerFailed({ status: code, message }));
-    this.#end(batch, handlerMicros / 1000);
+    this.#end(batchId, batch, handlerMicros / 1000);
     return undefined;
   }
 
@@ -70,7 +73,7 @@ export class BatchesInFlight {
     const batch = this.#batches.get(batchId);
     if (batch === undefined) return;
     failOpen(batch, error);
-    this.#end(batch, 0);
+    this.#end(batchId, batch, 0);
   }
 
   /** Nothing more is said of any batch. */
@@ -89,7 +92,12 @@ export class BatchesInFlight {
     return undefined;
   }
 
-  #end(batch: InFlight, handlerMs: number): void {
+  #end(batchId: number, batch: InFlight, handlerMs: number): void {
+    if (this.overlaps) {
+      this.#batches.delete(batchId);
+      batch.sink.done(handlerMs);
+      return;
+    }
     batch.handlerMs = handlerMs;
     for (const [id, oldest] of this.#batches) {
       if (oldest.handlerMs === undefined) return;

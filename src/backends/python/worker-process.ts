@@ -6,7 +6,7 @@ import { killWithGroup, residentBytes } from '../../platform/processes.js';
 import type { Runner, RunnerEvents, RunnerSpec } from '../backend.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
 import { FrameReader } from './frame-reader.js';
-import { decodeWorkerFrame, encodeBatch, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
+import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
 import { LastLines } from './last-lines.js';
 import { OutputLines } from './output-lines.js';
 import type { ProcessEnd, WarmParent } from './parent.js';
@@ -25,6 +25,8 @@ type State = 'created' | 'loading' | 'failed' | 'ready' | 'stopping' | 'condemne
 
 /** Batches that may lie in the worker's socket. The dispatcher fills it only where they are over in a moment. */
 const PIPELINE_DEPTH = 8;
+/** Batches that may overlap in a worker with coroutines: their number is the handler's affair, but no buffer is without a bound. */
+const OVERLAP_DEPTH = 1024;
 /** Room for a frame's numbers, phrase and headers, and for a frame of several small parts. */
 const FRAME_ROOM_BYTES = 1024 * 1024;
 /** From its last word to its end: what the model's own clean-up may take. */
@@ -50,7 +52,7 @@ const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeak
  *  gone       –                                                             `exit` was reported, all sockets are closed
  */
 export class WorkerProcess implements Runner {
-  readonly pipelineDepth = PIPELINE_DEPTH;
+  readonly pipelineDepth: number;
   #state: State = 'created';
   #pid: number | undefined;
   #parent: WarmParent | undefined;
@@ -81,7 +83,9 @@ export class WorkerProcess implements Runner {
     private readonly events: RunnerEvents,
     private readonly surroundings: WorkerSurroundings,
   ) {
-    this.#batches = new BatchesInFlight(spec.maxResponseBytes);
+    const overlaps = spec.model.config.asyncCommunication ?? false;
+    this.pipelineDepth = overlaps ? OVERLAP_DEPTH : PIPELINE_DEPTH;
+    this.#batches = new BatchesInFlight(spec.maxResponseBytes, overlaps);
   }
 
   get pid(): number | undefined {
@@ -107,6 +111,10 @@ export class WorkerProcess implements Runner {
     const frame = encodeBatch(id, batch.requests);
     if (frame === undefined) this.#batches.refuse(id, BadInput({ what: 'The inputs of the batch are longer than 4 GiB.' }));
     else this.#send(frame);
+  }
+
+  cancel(requestIds: readonly string[]): void {
+    if (this.#state === 'ready' || this.#state === 'stopping') this.#data?.write(encodeCancel(requestIds));
   }
 
   /** An idle worker gets its batch at once. Those of one turn of the event loop that go behind others share a system call, which costs as much as the rest of a small request. */
