@@ -82,7 +82,7 @@ export class Dispatcher implements Scheduler {
     if (this.discipline.heedsDepartures) this.#watchClient(pending);
     if (this.#gathersTurns && this.#line.length < this.limits.batchSize) return this.#dispatchThisTurn();
     this.#dispatch();
-    if (!pending.ended && pending.dispatchedAtMs === 0) this.#watchWaiting(pending);
+    if (!pending.ended && pending.dispatchedAtMs === undefined) this.#watchWaiting(pending);
   }
 
   laneReady(lane: Lane): void {
@@ -201,7 +201,7 @@ export class Dispatcher implements Scheduler {
     pending.watched = true;
     const { cancelled } = pending.request;
     const drop = () => {
-      if (pending.dispatchedAtMs !== 0 && !this.discipline.heedsDepartures) return;
+      if (pending.dispatchedAtMs !== undefined && !this.discipline.heedsDepartures) return;
       this.#refuse(pending, RequestCancelled({}));
       this.#checkQuiet();
     };
@@ -309,7 +309,7 @@ export class Dispatcher implements Scheduler {
 
   #putBack(pending: PendingRequest, loss: LaneLoss): void {
     if (!this.#line.putBack(pending)) return this.#refuse(pending, WorkerDied({ outOfMemory: loss.outOfMemory }));
-    pending.dispatchedAtMs = 0;
+    pending.dispatchedAtMs = undefined;
     this.#watchWaiting(pending);
   }
 

@@ -20,7 +20,8 @@ export class PendingRequest {
   ended = false;
   /** Its client's going is heard of while it waits. */
   watched = false;
-  dispatchedAtMs = 0;
+  /** undefined while it waits. */
+  dispatchedAtMs: number | undefined;
   batchWaitMs = 0;
   #deadlineTimer: NodeJS.Timeout | undefined;
   readonly #onEnd: (() => void)[] = [];
@@ -49,10 +50,11 @@ export class PendingRequest {
     this.begun = true;
     if (part.last) this.#end();
     const { status, reason, headers, body, last } = part;
+    const dispatchedAtMs = this.dispatchedAtMs ?? nowMs;
     const timings: Timings = {
-      queueMs: this.dispatchedAtMs - this.enqueuedAtMs - this.batchWaitMs,
+      queueMs: dispatchedAtMs - this.enqueuedAtMs - this.batchWaitMs,
       batchWaitMs: this.batchWaitMs,
-      handlerMs: part.timings?.handlerMs ?? nowMs - this.dispatchedAtMs,
+      handlerMs: part.timings?.handlerMs ?? nowMs - dispatchedAtMs,
     };
     this.answer.part({ status, reason, headers, body, last, timings });
   }

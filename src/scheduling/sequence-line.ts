@@ -35,7 +35,7 @@ export class SequenceLine implements WaitingLine {
   readonly #sequenceOf = new Map<PendingRequest, Sequence>();
   /** Sequences that wait for a seat, oldest first. */
   readonly #unseated = new Set<Sequence>();
-  readonly #seats = new Map<Lane, Seat>();
+  readonly #seats = new Map<Lane, Seat<Sequence>>();
   readonly #describes: RequestQueue;
   /** Everything that waits, in the order of arrival. */
   readonly #all = new RequestQueue(Number.POSITIVE_INFINITY);
@@ -208,7 +208,7 @@ export class SequenceLine implements WaitingLine {
   #seat(): void {
     const share = Math.max(1, Math.ceil(this.limits.maxSequences / this.#sharers));
     for (const sequence of this.#unseated) {
-      let fewest: Seat | undefined;
+      let fewest: Seat<Sequence> | undefined;
       for (const seat of this.#seats.values()) {
         if (!seat.leaving && seat.sequences.size < (fewest?.sequences.size ?? share)) fewest = seat;
       }
@@ -227,7 +227,7 @@ export class SequenceLine implements WaitingLine {
   #ended(pending: PendingRequest, sequence: Sequence): void {
     sequence.open -= 1;
     if (sequence.busy !== pending) this.#sequenceOf.delete(pending);
-    if (pending.dispatchedAtMs !== 0 && endsSequence(pending.request, this.limits.headers)) this.#close(sequence);
+    if (pending.dispatchedAtMs !== undefined && endsSequence(pending.request, this.limits.headers)) this.#close(sequence);
     else this.#settle(sequence);
   }
 

@@ -11,7 +11,7 @@ import type { Seat } from './seat.js';
  *  closed   –                                                                          nothing waits; its id is free for a new sequence
  */
 export class Sequence {
-  seat: Seat | undefined;
+  seat: Seat<Sequence> | undefined;
   closed = false;
   readonly waiting: PendingRequest[] = [];
   /** The request that its lane is at: the next one waits for it. */
