@@ -22,7 +22,7 @@ export interface SequenceLimits {
   /** Longest life of a sequence; 0: none. */
   readonly timeoutMs: number;
   readonly maxBatchDelayMs: number;
-  /** Describe requests that may wait; they belong to no sequence. */
+  /** The model's `job_queue_size`. It bounds only requests that belong to no sequence, which are those that describe. */
   readonly describeQueueSize: number;
 }
 
@@ -53,8 +53,9 @@ export class SequenceLine implements WaitingLine {
     return this.#all.length;
   }
 
+  /** As TorchServe tells it, of the queue that sequences don't use. */
   get remainingCapacity(): number {
-    return Math.max(0, this.limits.maxSequences * this.limits.queueSize - this.length);
+    return this.#describes.remainingCapacity;
   }
 
   prepared(request: InferenceRequest): InferenceRequest {
