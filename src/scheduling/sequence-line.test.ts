@@ -182,6 +182,20 @@ describe('sequences', () => {
     expect(answers.every((answer) => answer.parts.length === 1)).toBe(true);
   });
 
+  it('take turns on lanes that have as many: one that begins anew is not where its old state is', () => {
+    const dispatcher = aDispatcher({}, SEQUENCES, 2);
+    const [a, b] = twoLanes();
+    dispatcher.laneReady(a);
+    dispatcher.laneReady(b);
+    offer(dispatcher, of('x'));
+    a.answer(0, 50);
+
+    vi.advanceTimersByTime(500);
+    offer(dispatcher, of('x'));
+
+    expect([a.runs.length, b.runs.length]).toEqual([1, 1]);
+  });
+
   it('of which a lost worker held state end with it: nothing of theirs runs where that state is not', () => {
     const dispatcher = aDispatcher({}, SEQUENCES);
     const first = new RecordingLane('a');

@@ -205,7 +205,7 @@ export class SequenceLine implements WaitingLine {
     return sequence;
   }
 
-  /** Gives waiting sequences to lanes, each to the one that has the fewest, as long as one has less than its share. */
+  /** Gives waiting sequences to lanes, each to the one that has the fewest, in turn where several have, as long as one has less than its share. */
   #seat(): void {
     const share = Math.max(1, Math.ceil(this.limits.maxSequences / this.#sharers));
     for (const sequence of this.#unseated) {
@@ -215,6 +215,8 @@ export class SequenceLine implements WaitingLine {
       }
       if (fewest === undefined) return;
       this.#unseated.delete(sequence);
+      this.#seats.delete(fewest.lane);
+      this.#seats.set(fewest.lane, fewest);
       fewest.sequences.add(sequence);
       sequence.seat = fewest;
       this.#ready(sequence);
