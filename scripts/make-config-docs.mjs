@@ -31,7 +31,7 @@ const rows = ALL_KEYS.map(([, { key, fallback, type, env, says, ignored }]) => {
 const MODEL = `
 ## Per model: model-config.yaml
 
-The front-end keys of TorchServe's model-config.yaml hold: \`minWorkers\`, \`maxWorkers\`, \`batchSize\`, \`maxBatchDelay\`, \`responseTimeout\`, \`startupTimeout\`, \`deviceType\`, \`deviceIds\`, \`maxRetryTimeoutInSec\`, \`clientTimeoutInMills\`, \`jobQueueSize\`, \`useJobTicket\`, \`useVenv\`. Time-outs that the file doesn't name leave those of the call and the server in force. Everything else in it reaches the handler untouched.
+The front-end keys of TorchServe's model-config.yaml hold: \`minWorkers\`, \`maxWorkers\`, \`batchSize\`, \`maxBatchDelay\`, \`responseTimeout\`, \`startupTimeout\`, \`deviceType\`, \`deviceIds\`, \`maxRetryTimeoutInSec\`, \`clientTimeoutInMills\`, \`jobQueueSize\`, \`useVenv\`, and those of [sequences and streaming](sequences-and-streaming.md): \`sequenceBatching\`, \`sequenceMaxIdleMSec\`, \`sequenceTimeoutMSec\`, \`maxNumSequence\`, \`maxSequenceJobQueueSize\`, \`continuousBatching\`, \`asyncCommunication\`, \`useJobTicket\`. Time-outs that the file doesn't name leave those of the call and the server in force. Everything else in it reaches the handler untouched.
 
 Sconce's own keys stand in a block of their own:
 

@@ -50,6 +50,7 @@ import { Accelerators } from './platform/accelerators.js';
 import { availableProcessors } from './platform/processors.js';
 import { createTempFolder } from './platform/temp-folder.js';
 import { Registry } from './registry/registry.js';
+import type { SequenceHeaderNames } from './scheduling/sequence-headers.js';
 import { TaskPool, threadEntry } from './threads/task-pool.js';
 import { TORCHSERVE_VERSION } from './version.js';
 
@@ -165,6 +166,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       log: log.named('sconce.workers'),
       maxResponseBytes: settings.maxResponseBytes,
       unregisterTimeoutMs: settings.unregisterModelTimeoutS * 1000,
+      sequenceHeaders: sequenceHeaders(settings),
     },
     defaults: {
       responseTimeoutS: settings.debug ? DEBUG_TIMEOUT_S : settings.defaultResponseTimeoutS,
@@ -302,6 +304,10 @@ interface Surroundings {
   readonly log: Log;
 }
 
+function sequenceHeaders({ headerKeySequenceId, headerKeySequenceStart, headerKeySequenceEnd }: Settings): SequenceHeaderNames {
+  return { id: headerKeySequenceId, start: headerKeySequenceStart, end: headerKeySequenceEnd };
+}
+
 /** The kinds of backend: a new one is a line here. */
 function createBackends(
   settings: Settings,
@@ -317,7 +323,7 @@ function createBackends(
     limitMaxImagePixels: settings.limitMaxImagePixels,
     ipexEnable: settings.ipexEnable,
     ipexGpuEnable: settings.ipexGpuEnable,
-    sequenceHeaders: { id: settings.headerKeySequenceId, start: settings.headerKeySequenceStart, end: settings.headerKeySequenceEnd },
+    sequenceHeaders: sequenceHeaders(settings),
     metricsConfigPath: settings.metricsConfig === undefined ? undefined : resolve(cwd, settings.metricsConfig),
     warmImports: settings.warmPython,
     showDevices: (ordinals) => accelerators.showing(ordinals),

@@ -12,16 +12,20 @@ _FRAME_BYTES = 128 * 1024
 
 
 class BatchAnswer:
-    """The way back of one batch. Invariant: nothing is sent after its end, whatever threads a handler left behind."""
+    """The way back of one batch. Invariant: nothing is sent after its end, whatever threads a handler left behind.
 
-    __slots__ = ("_batch_id", "_count", "_ended", "_lock", "_send", "_started")
+    A batch that is a step of continuous batching ends without ending those of its requests that go on.
+    """
 
-    def __init__(self, send, batch_id: int, count: int) -> None:
+    __slots__ = ("_batch_id", "_count", "_ended", "_is_step", "_lock", "_send", "_started")
+
+    def __init__(self, send, batch_id: int, count: int, is_step: bool = False) -> None:
         self._send = send
         self._batch_id = batch_id
         self._count = count
         self._lock = threading.Lock()
         self._ended = False
+        self._is_step = is_step
         self._started = perf_counter()
 
     def send_parts(self, entries: list) -> None:
@@ -54,8 +58,7 @@ class BatchAnswer:
             if not 0 <= entry.index < self._count:
                 logging.warning("The answer to request %s of a batch of %d is dropped.", entry.index, self._count)
                 continue
-            # A step of continuous batching is final for the batch, not for a request that goes on.
-            is_last = is_final and entry.headers.get(_STREAM_NEXT) != "true"
+            is_last = is_final and not (self._is_step and entry.headers.get(_STREAM_NEXT) == "true")
             parts.append((entry.index, is_last, _status(entry.status), entry.phrase, entry.headers, entry.body))
             size += len(entry.body)
         self._send(frames.encode_parts(self._batch_id, is_final, self._micros() if is_final else 0, parts))

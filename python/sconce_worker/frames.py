@@ -13,6 +13,7 @@ from typing import Optional
 LOAD = 0x01
 BATCH = 0x02
 STOP = 0x03
+CANCEL = 0x04
 # Worker to gateway.
 HELLO = 0x81
 LOADED = 0x82
@@ -144,6 +145,22 @@ def decode_batch(payload) -> tuple:
     if at != len(payload):
         raise FrameError("a batch of another length than its parts")
     return batch_id, requests
+
+
+def decode_cancel(payload) -> list:
+    """The ids of requests that nobody waits for any more."""
+    request_ids = []
+    try:
+        (count,) = _U16.unpack_from(payload, 0)
+        at = 2
+        for _ in range(count):
+            request_id, at = _text(payload, at)
+            request_ids.append(request_id)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise FrameError(f"a broken list of requests: {error}") from error
+    if at != len(payload):
+        raise FrameError("a list of another length than its requests")
+    return request_ids
 
 
 def _text(payload, at: int) -> tuple:

@@ -8,6 +8,7 @@ import socket
 from sconce_worker import frames, loading, output
 from sconce_worker.batch_answer import BatchAnswer
 from sconce_worker.silent_answer import SilentAnswer
+from sconce_worker.stepping import Steps
 
 # The times of batches are printed together, in one system call: after so many, or when nothing has come for so long.
 _LATE_TIMES = 64
@@ -41,7 +42,8 @@ def _serve(data: socket.socket, reader: frames.FrameReader, rank: int) -> int:
     order = frames.decode_load(payload)
     # A coroutine model's initialisation finds the loop that its handler will run on.
     loop = None
-    if (order.get("modelYamlConfig") or {}).get("asyncCommunication") is True:
+    config = order.get("modelYamlConfig") or {}
+    if config.get("asyncCommunication") is True:
         from sconce_worker import overlapping
 
         loop = overlapping.new_loop()
@@ -51,21 +53,22 @@ def _serve(data: socket.socket, reader: frames.FrameReader, rank: int) -> int:
         return 1
     answer_to = _answers(data.sendall, rank)
     if loop is None:
-        is_stopped = _serve_in_turn(answer_to, reader, outcome.service)
+        steps = Steps(outcome.service) if config.get("continuousBatching") is True else None
+        is_stopped = _serve_in_turn(answer_to, reader, outcome.service, steps)
     else:
         is_stopped = loop.run_until_complete(overlapping.serve(data, reader, outcome.service, answer_to))
     return 0 if is_stopped else _disconnected()
 
 
 def _answers(send, rank: int):
-    """What makes the answer to a batch of its id and its number of requests."""
+    """What makes the answer to a batch of its id and its number of requests, and of whether it is a step."""
     if rank == 0:
-        return lambda batch_id, count: BatchAnswer(send, batch_id, count)
-    return lambda batch_id, _: SilentAnswer(rank, send, batch_id)
+        return lambda batch_id, count, is_step=False: BatchAnswer(send, batch_id, count, is_step)
+    return lambda batch_id, _, is_step=False: SilentAnswer(rank, send, batch_id)
 
 
-def _serve_in_turn(answer_to, reader: frames.FrameReader, service) -> bool:
-    """True when the gateway said stop, False when it went."""
+def _serve_in_turn(answer_to, reader: frames.FrameReader, service, steps) -> bool:
+    """True when the gateway said stop, False when it went. `steps`: None but in continuous batching."""
     late: list = []
     while True:
         frame = reader.take()
@@ -79,9 +82,16 @@ def _serve_in_turn(answer_to, reader: frames.FrameReader, service) -> bool:
         kind, payload = frame
         if kind == frames.STOP:
             return True
+        if kind == frames.CANCEL:
+            if steps is not None:
+                steps.cancel(frames.decode_cancel(payload))
+            continue
         if kind != frames.BATCH:
             raise frames.FrameError(f"frame type {kind} after LOAD")
         batch_id, requests = frames.decode_batch(payload)
+        if steps is not None:
+            steps.predict(answer_to, batch_id, requests, late)
+            continue
         answer = answer_to(batch_id, len(requests))
         service.predict(requests, answer.send_parts, answer.end, late)
 

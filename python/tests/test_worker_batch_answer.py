@@ -57,8 +57,13 @@ def test_intermediate_parts_are_not_the_last_of_their_request(wire):
 
 def test_a_step_of_continuous_batching_leaves_open_what_goes_on(wire):
     entries = [entry(0, headers={"ts_stream_next": "true"}), entry(1, headers={"ts_stream_next": "false"})]
-    BatchAnswer(wire, 7, 2).end(PredictResult(200, "", entries))
+    BatchAnswer(wire, 7, 2, is_step=True).end(PredictResult(200, "", entries))
     assert wire.frames == [(0x83, 7, 1, [(0, 0, 200), (1, 1, 200)])]
+
+
+def test_the_end_of_a_batch_that_is_no_step_ends_every_request_whatever_its_headers_say(wire):
+    BatchAnswer(wire, 7, 1).end(PredictResult(200, "", [entry(0, headers={"ts_stream_next": "true"})]))
+    assert wire.frames == [(0x83, 7, 1, [(0, 1, 200)])]
 
 
 def test_large_bodies_go_in_frames_of_their_own_and_only_the_last_frame_is_final(wire):

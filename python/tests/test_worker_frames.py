@@ -59,6 +59,8 @@ def test_what_the_gateway_says_is_understood(vector):
     elif vector["type"] == "batch":
         batch_id, requests = frames.decode_batch(payload)
         assert {"batchId": batch_id, "requests": as_plain(requests)} == vector["message"]
+    elif vector["type"] == "cancel":
+        assert {"requestIds": frames.decode_cancel(payload)} == vector["message"]
     else:
         assert len(payload) == 0
 
@@ -75,6 +77,15 @@ def test_a_batch_cut_anywhere_is_refused():
             frames.decode_batch(whole[:length])
     with pytest.raises(frames.FrameError):
         frames.decode_batch(memoryview(bytes(whole) + b"\0"))
+
+
+def test_a_list_of_cancelled_requests_cut_anywhere_is_refused():
+    whole = next(payload_of(vector) for vector in TO_WORKER if vector["type"] == "cancel")
+    for length in range(len(whole)):
+        with pytest.raises(frames.FrameError):
+            frames.decode_cancel(whole[:length])
+    with pytest.raises(frames.FrameError):
+        frames.decode_cancel(memoryview(bytes(whole) + b"\0"))
 
 
 def test_micros_and_text_beyond_the_wire_are_made_to_fit():

@@ -55,6 +55,10 @@ class Context:
     an index is a request's place in the batch.
     """
 
+    # Continuous batching: ids of requests that left since the step before because their client went or their time was
+    # up. Sconce's own; on TorchServe there is no such attribute.
+    cancelled_request_ids = ()
+
     def __init__(
         self,
         model_name,

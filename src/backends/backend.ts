@@ -59,6 +59,8 @@ export interface Runner {
   /** Rejects with LoadFailed (500, or 507 when memory ran out), then `exit` is reported. */
   load(): Promise<void>;
   run(batch: Batch, sink: BatchSink): void;
+  /** Nobody waits for these requests any more, by their ids. A runner that can't tell the model's code has no such method. */
+  cancel?(requestIds: readonly string[]): void;
   /** Finishes the batches it holds, then ends. Killed when that takes longer than `graceMs`. */
   stop(graceMs: number): Promise<void>;
   kill(): void;

@@ -156,15 +156,26 @@ export class Replica {
     );
     const sentAtMs = performance.now();
     runner.run(batch, {
-      part: (index, part) => sink.part(index, part),
-      fail: (index, error) => sink.fail(index, error),
+      part: (index, part) => {
+        // A batch may be one step of many: only a request's end counts.
+        if (part.last) this.#requestsServed += 1;
+        sink.part(index, part);
+      },
+      fail: (index, error) => {
+        this.#requestsServed += 1;
+        sink.fail(index, error);
+      },
       done: (handlerMs) => {
         this.#inFlight.delete(batch.id);
-        this.#requestsServed += batch.requests.length;
         this.options.observer.workerThreadTime(this.name, Math.max(0, performance.now() - sentAtMs - handlerMs));
         sink.done(handlerMs);
       },
     });
+  }
+
+  /** Nobody waits for these requests any more; they end in their own time. */
+  cancel(requestIds: readonly string[]): void {
+    this.#runner?.cancel?.(requestIds);
   }
 
   /** The batch it runs took too long: the process goes, and a new one comes. */

@@ -21,6 +21,12 @@ export const ArchiveInvalid = defineError<{ message: string }>('ARCHIVE_INVALID'
   type: 'InvalidModelException',
   says: ({ message }) => message,
 });
+/** Keys of model-config.yaml that cannot work together. */
+export const DisciplineRefused = defineError<{ model: string; why: string }>('DISCIPLINE_REFUSED', {
+  kind: 'invalid',
+  type: 'InvalidModelException',
+  says: ({ model, why }) => `Model ${model} cannot be served as its model-config.yaml says: ${why}.`,
+});
 /** The archive could not be unpacked: broken, over a limit, or a path that leaves its folder. */
 export const ArchiveUnreadable = defineError<{ url: string; why: string }>('ARCHIVE_UNREADABLE', {
   kind: 'bug',

@@ -11,6 +11,7 @@ const ENDINGS: readonly SconceError[] = [
   scheduling.QueueFull(OF),
   scheduling.NoWorkers(OF),
   scheduling.ModelLoading(OF),
+  scheduling.SequenceEnded(OF),
   scheduling.NoDescribeWorker(OF),
   scheduling.WorkersExhausted(OF),
   scheduling.DeadlineExceeded({ model: 'm', afterMs: 1 }),

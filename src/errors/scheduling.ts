@@ -15,6 +15,8 @@ function noWorkerText({ model, version }: Of): string {
 export const QueueFull = defineError<Of>('QUEUE_FULL', { kind: 'overloaded', reason: 'queue_full', says: noWorkerText });
 export const NoWorkers = defineError<Of>('NO_WORKERS', { kind: 'unavailable', reason: 'no_workers', says: noWorkerText });
 export const ModelLoading = defineError<Of>('MODEL_LOADING', { kind: 'unavailable', reason: 'model_loading', says: noWorkerText });
+/** A request that waited in its sequence when that ended: by its time limit, by an earlier request that said so, or by the handler. */
+export const SequenceEnded = defineError<Of>('SEQUENCE_ENDED', { kind: 'unavailable', reason: 'sequence_ended', says: noWorkerText });
 export const NoDescribeWorker = defineError<Of>('NO_DESCRIBE_WORKER', {
   kind: 'unavailable',
   reason: 'no_workers',

@@ -50,7 +50,7 @@ export class Registry implements ModelService {
 
   infer(request: InferenceRequest, answer: Answer): void {
     try {
-      this.#find(request.model).get(request.version).dispatcher.offer(request, answer);
+      this.#find(request.model).get(request.version).scheduler.offer(request, answer);
     } catch (error) {
       if (!(error instanceof SconceError)) throw error;
       answer.fail(error);

@@ -36,6 +36,7 @@ function aParallelVersion(gpuCount: number): ServedVersion {
     devices: new DeviceAllocator(gpuCount),
     gpus: new GpuWatch(new Accelerators({ CUDA_VISIBLE_DEVICES: '' })),
     placement: new Placement(2),
+    sequenceHeaders: { id: 'seq_id', start: 'seq_start', end: 'seq_end' },
     crashes: new CrashLog(),
     observer: silentObserver(),
     log: new KeptLog(),

@@ -8,7 +8,10 @@ import type { WorkerIds } from '../backends/worker-ids.js';
 import { NotEnoughDevices, UnregisterTimedOut, WorkersNotStarted } from '../errors/model.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log, Observer } from '../observability/observer.js';
+import { chooseDiscipline } from '../scheduling/discipline.js';
 import { Dispatcher } from '../scheduling/dispatcher.js';
+import type { Scheduler } from '../scheduling/scheduler.js';
+import type { SequenceHeaderNames } from '../scheduling/sequence-headers.js';
 import type { VersionDescription, WorkerDescription } from './model-service.js';
 import type { VersionLimits } from './version-limits.js';
 
@@ -25,6 +28,7 @@ export interface ServingParts {
   readonly maxResponseBytes: number;
   /** How long a worker may finish its work when it is scaled down or unregistered. 0 fails every unregistration of a model with workers, as in TorchServe. */
   readonly unregisterTimeoutMs: number;
+  readonly sequenceHeaders: SequenceHeaderNames;
 }
 
 /** A worker that is being replaced takes a second of back-off and its load: a short response time-out must not refuse requests meanwhile. */
@@ -32,12 +36,13 @@ const MIN_LOADING_PATIENCE_MS = 10_000;
 /** Timers count no further: debug mode's time-outs are longer. */
 const DAY_MS = 86_400_000;
 
-/** One version of a model that answers: its dispatcher, its replicas and its limits. */
+/** One version of a model that answers: its scheduler, its replicas and its limits. */
 export class ServedVersion {
-  readonly dispatcher: Dispatcher;
+  readonly scheduler: Scheduler;
   readonly #replicas: ReplicaSet;
   readonly #memoryBytes = new Map<number, number>();
 
+  /** Throws DisciplineRefused. */
   constructor(
     readonly model: ServableModel,
     readonly limits: VersionLimits,
@@ -46,12 +51,12 @@ export class ServedVersion {
     private readonly parts: ServingParts,
   ) {
     const responseTimeoutMs = Math.min(limits.responseTimeoutS * 1000, DAY_MS);
-    this.dispatcher = new Dispatcher(
+    this.scheduler = new Dispatcher(
       model.name,
+      chooseDiscipline(model, limits, parts.sequenceHeaders),
       {
         batchSize: limits.batchSize,
         maxBatchDelayMs: limits.maxBatchDelayMs,
-        queueSize: limits.queueSize,
         responseTimeoutMs,
         loadingPatienceMs: Math.max(responseTimeoutMs, MIN_LOADING_PATIENCE_MS),
         clientTimeoutMs: limits.clientTimeoutMs,
@@ -77,7 +82,7 @@ export class ServedVersion {
         observer,
         log,
       },
-      this.dispatcher,
+      this.scheduler,
     );
   }
 
@@ -114,7 +119,7 @@ export class ServedVersion {
 
   /** Drains until `deadline`, then gives workers `graceMs` to end. Never rejects. */
   async stop(deadline: AbortSignal, graceMs: number): Promise<void> {
-    await this.dispatcher.drain(deadline);
+    await this.scheduler.drain(deadline);
     await this.#replicas.stop(graceMs);
   }
 
@@ -159,7 +164,7 @@ export class ServedVersion {
           gpuUsage: replica.device.kind === 'gpu' ? parts.gpus.textOf(replica.device.visible?.[0] ?? replica.device.id) : 'N/A',
         };
       }),
-      queue: { remainingCapacity: this.dispatcher.remainingCapacity, pendingRequests: this.dispatcher.pendingRequests },
+      queue: { remainingCapacity: this.scheduler.remainingCapacity, pendingRequests: this.scheduler.pendingRequests },
       crashes: parts.crashes.of(model.name, model.version),
     };
   }

@@ -1,11 +1,15 @@
 import type { PendingRequest } from './pending-request.js';
-import type { RequestQueue } from './request-queue.js';
 
 /** `take`: these leave now. `wait`: a batch isn't full; look again at this `performance.now()` time, or when a request arrives. `empty`: nothing waits. */
 export type BatchDecision =
   | { readonly kind: 'take'; readonly requests: readonly PendingRequest[] }
   | { readonly kind: 'wait'; readonly untilMs: number }
   | { readonly kind: 'empty' };
+
+/** Those who may go, oldest first. */
+interface Candidates extends Iterable<PendingRequest> {
+  first(): PendingRequest | undefined;
+}
 
 export interface BatchLimits {
   /** Requests per batch, ≥ 1. */
@@ -19,7 +23,7 @@ export interface BatchLimits {
  * A batch holds only requests of one purpose, because a handler reads `explain` off the first; a request that must be alone is alone.
  * A batch that another purpose cuts short doesn't wait: it could not grow. O(batchSize).
  */
-export function decideBatch(queue: RequestQueue, limits: BatchLimits, nowMs: number): BatchDecision {
+export function decideBatch(queue: Candidates, limits: BatchLimits, nowMs: number): BatchDecision {
   const head = queue.first();
   if (head === undefined) return { kind: 'empty' };
   if (head.alone || limits.batchSize === 1) return { kind: 'take', requests: [head] };

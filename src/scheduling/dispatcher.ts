@@ -1,21 +1,20 @@
-import { PredictionMissing, ResponseTimedOut, WorkerDied } from '../errors/backend.js';
+import { WorkerDied } from '../errors/backend.js';
 import { DeadlineExceeded, Draining, ModelLoading, NoDescribeWorker, NoWorkers, QueueFull, RequestCancelled, WorkersExhausted } from '../errors/scheduling.js';
 import type { SconceError } from '../errors/sconce-error.js';
-import type { BatchSink } from '../inference/batch.js';
-import type { Answer } from '../inference/part.js';
+import type { Answer, ResponsePart } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { Observer } from '../observability/observer.js';
-import { decideBatch } from './batcher.js';
+import type { Discipline } from './discipline.js';
 import type { Lane, LaneLoss, Supply } from './lane.js';
-import { LaneLoad, type RunningBatch } from './lane-load.js';
+import type { LaneLoad, LoadHost } from './lane-load.js';
 import { PendingRequest } from './pending-request.js';
-import { RequestQueue } from './request-queue.js';
+import type { Scheduler } from './scheduler.js';
+import type { LineHost, WaitingLine } from './waiting-line.js';
 
 export interface DispatchLimits {
   readonly batchSize: number;
   readonly maxBatchDelayMs: number;
-  readonly queueSize: number;
-  /** Longest time without a word from the worker on the batch it runs. */
+  /** Longest time without a word from the worker on what it runs. */
   readonly responseTimeoutMs: number;
   /** Longest wait of a request while no worker is ready. */
   readonly loadingPatienceMs: number;
@@ -26,20 +25,19 @@ export interface DispatchLimits {
   readonly useJobTicket: boolean;
 }
 
-let lastBatchId = 0;
-
 /**
- * Queue, batches and hand-out of one model version. Holds these promises:
- * every request offered is answered exactly once; a request is on at most one lane; a request past its deadline or without a client never reaches a lane;
- * when a lane is lost, what it ran is tried once more, each request alone (if the model allows), and what merely waited behind it goes back to the front.
+ * Hands the requests of one model version to its lanes: who waits and who goes next is the line's affair, what a lane does with them its load's. Holds these
+ * promises: every request offered is answered exactly once; a request is on at most one lane; a request past its deadline or without a client never reaches one.
  */
-export class Dispatcher {
-  readonly #queue: RequestQueue;
+export class Dispatcher implements Scheduler {
+  readonly #line: WaitingLine;
   readonly #lanes = new Map<Lane, LaneLoad>();
+  readonly #host: LoadHost;
   #supply: Supply = { replicas: 0, hopeful: 0 };
   #draining = false;
   #dispatchIsDue = false;
   #batchTimer: NodeJS.Timeout | undefined;
+  #wakesAtMs = Number.POSITIVE_INFINITY;
   /** Since when a free lane has been waiting for the batch to fill; undefined while none is. */
   #gatheringSinceMs: number | undefined;
   #noLaneTimer: NodeJS.Timeout | undefined;
@@ -47,85 +45,85 @@ export class Dispatcher {
 
   constructor(
     private readonly model: string,
+    private readonly discipline: Discipline,
     private readonly limits: DispatchLimits,
     private readonly observer: Observer,
     private readonly now: () => number = () => performance.now(),
   ) {
-    this.#queue = new RequestQueue(limits.queueSize);
+    const lineHost: LineHost = { fail: (pending, error) => this.#refuse(pending, error), changed: () => this.#dispatchThisTurn() };
+    this.#line = discipline.line(lineHost);
+    this.#host = {
+      batchSize: limits.batchSize,
+      responseTimeoutMs: limits.responseTimeoutMs,
+      part: (pending, part) => this.#part(pending, part),
+      fail: (pending, error) => this.#refuse(pending, error),
+      lostUnder: (pending, loss) => this.#retryOrFail(pending, loss),
+      putBack: (pending) => this.#putBack(pending, { outOfMemory: false }),
+      released: (pending) => this.#line.released(pending),
+      freed: (load) => this.#freed(load),
+    };
   }
 
   get pendingRequests(): number {
-    return this.#queue.length;
+    return this.#line.length;
   }
 
   get remainingCapacity(): number {
-    return this.#queue.remainingCapacity;
+    return this.#line.remainingCapacity;
   }
 
-  /** Takes responsibility for a request. Never throws; a refusal is an answer too. */
   offer(request: InferenceRequest, answer: Answer): void {
-    const pending = new PendingRequest(request, answer, this.now());
-    const refusal = this.#refusal(request);
+    const pending = new PendingRequest(this.#line.prepared(request), answer, this.now());
+    if (this.discipline.onlyPredictionsShare && request.purpose !== 'predict') pending.alone = true;
+    const refusal = this.#refusal(pending.request);
     if (refusal !== undefined) return this.#refuse(pending, refusal);
-    if (!this.#queue.push(pending)) return this.#refuse(pending, QueueFull({ model: this.model, version: request.version }));
+    if (!this.#line.push(pending)) return this.#refuse(pending, QueueFull({ model: this.model, version: request.version }));
     this.#watchDeadline(pending);
-    if (this.#gathersTurns && this.#queue.length < this.limits.batchSize) return this.#dispatchThisTurn();
+    if (this.discipline.heedsDepartures) this.#watchClient(pending);
+    if (this.#gathersTurns && this.#line.length < this.limits.batchSize) return this.#dispatchThisTurn();
     this.#dispatch();
-    if (!pending.ended && pending.dispatchedAtMs === 0) this.#watchWaiting(pending);
+    if (!pending.ended && pending.dispatchedAtMs === undefined) this.#watchWaiting(pending);
   }
 
   laneReady(lane: Lane): void {
-    this.#lanes.set(lane, new LaneLoad(lane));
+    this.#lanes.set(lane, this.discipline.load(lane, this.#host));
+    this.#line.laneReady(lane);
     clearTimeout(this.#noLaneTimer);
     this.#noLaneTimer = undefined;
     this.#dispatch();
   }
 
-  /** The replica behind the lane is gone. */
   laneLost(lane: Lane, loss: LaneLoss): void {
     const load = this.#lanes.get(lane);
     if (load === undefined) return;
     this.#lanes.delete(lane);
-    clearTimeout(load.timer);
-    const [ran, ...waited] = load.running.splice(0);
-    if (ran !== undefined) this.#retryOrFail(ran, loss);
-    for (const batch of waited) for (const pending of batch.entries) if (!pending.ended) this.#putBack(pending);
+    load.lost(loss);
+    for (const orphan of this.#line.laneGone(lane)) this.#refuse(orphan, WorkerDied({ outOfMemory: loss.outOfMemory }));
     load.onEmpty?.();
     this.#dispatch();
     this.#watchForLane();
     this.#checkQuiet();
   }
 
-  /** Gives the lane nothing new; resolves when what it holds is answered. */
   laneLeaving(lane: Lane): Promise<void> {
     const load = this.#lanes.get(lane);
     if (load === undefined) return Promise.resolve();
     load.leaving = true;
-    if (load.running.length === 0) {
-      this.#lanes.delete(lane);
-      this.#watchForLane();
-      return Promise.resolve();
-    }
+    this.#line.laneLeaving(lane);
     return new Promise((resolve) => {
-      load.onEmpty = () => {
-        this.#lanes.delete(lane);
-        this.#watchForLane();
-        resolve();
-      };
+      load.onEmpty = resolve;
+      this.#leaveWhenEmpty(load);
     });
   }
 
-  /** Tells how many replicas there are and may come; when none can, those who wait are answered. */
   supplyChanged(supply: Supply): void {
     this.#supply = supply;
-    if (this.#usableLanes() > 0 || supply.hopeful > 0) return;
-    for (const pending of this.#queue) {
-      this.#refuse(pending, this.#noSupply(pending.request));
-    }
+    this.#line.supplyChanged(supply);
+    if (this.#usableLanes() > 0 || supply.hopeful > 0) return this.#dispatch();
+    for (const pending of this.#line) this.#refuse(pending, this.#noSupply(pending.request));
     this.#checkQuiet();
   }
 
-  /** Refuses what comes from now on; resolves when all that was accepted is answered. When `deadline` aborts, the rest is answered as draining. */
   async drain(deadline: AbortSignal): Promise<void> {
     this.#draining = true;
     const quiet = new Promise<void>((resolve) => this.#whenQuiet.push(resolve));
@@ -137,11 +135,9 @@ export class Dispatcher {
     await Promise.race([quiet, expired]);
     clearTimeout(this.#batchTimer);
     clearTimeout(this.#noLaneTimer);
-    for (const pending of this.#queue) this.#refuse(pending, Draining({}));
-    for (const load of this.#lanes.values()) {
-      clearTimeout(load.timer);
-      for (const running of load.running) for (const pending of running.entries) pending.fail(Draining({}));
-    }
+    for (const pending of this.#line) this.#refuse(pending, Draining({}));
+    for (const load of this.#lanes.values()) load.abandon(Draining({}));
+    this.#line.close();
   }
 
   /** Where batches wait for nobody, requests of one turn of the event loop still leave together: a batch of one would keep the next seven waiting. */
@@ -155,14 +151,14 @@ export class Dispatcher {
     setImmediate(() => {
       this.#dispatchIsDue = false;
       this.#dispatch();
-      for (const pending of this.#queue) if (!pending.watched) this.#watchWaiting(pending);
+      for (const pending of this.#line) if (!pending.watched) this.#watchWaiting(pending);
     });
   }
 
   #refusal(request: InferenceRequest): SconceError | undefined {
     if (this.#draining) return Draining({});
     if (this.#usableLanes() === 0 && this.#supply.hopeful === 0) return this.#noSupply(request);
-    if (this.limits.useJobTicket && !this.#hasIdleLane()) return QueueFull({ model: this.model, version: request.version });
+    if (this.limits.useJobTicket && !this.#hasTicket(request)) return QueueFull({ model: this.model, version: request.version });
     return undefined;
   }
 
@@ -173,10 +169,15 @@ export class Dispatcher {
   }
 
   #refuse(pending: PendingRequest, error: SconceError): void {
-    this.#queue.remove(pending);
+    this.#line.remove(pending);
     if (pending.ended) return;
     if (error.reason !== undefined) this.observer.inferenceRefused(this.model, error.reason);
     pending.fail(error);
+  }
+
+  #part(pending: PendingRequest, part: ResponsePart): void {
+    pending.part(part, this.now());
+    this.#line.heard(pending, part);
   }
 
   #watchDeadline(pending: PendingRequest): void {
@@ -191,23 +192,28 @@ export class Dispatcher {
   }
 
   #watchWaiting(pending: PendingRequest): void {
+    if (!pending.watched) this.#watchClient(pending);
+    else if (pending.request.cancelled.aborted) this.#refuse(pending, RequestCancelled({}));
+    this.#watchForLane();
+  }
+
+  #watchClient(pending: PendingRequest): void {
     pending.watched = true;
     const { cancelled } = pending.request;
     const drop = () => {
-      if (pending.dispatchedAtMs !== 0) return;
+      if (pending.dispatchedAtMs !== undefined && !this.discipline.heedsDepartures) return;
       this.#refuse(pending, RequestCancelled({}));
       this.#checkQuiet();
     };
     if (cancelled.aborted) return drop();
     cancelled.addEventListener('abort', drop, { once: true });
     pending.onEnd(() => cancelled.removeEventListener('abort', drop));
-    this.#watchForLane();
   }
 
   /** While no lane is there, the oldest request waits at most `loadingPatienceMs` for one. */
   #watchForLane(): void {
     if (this.#usableLanes() > 0 || this.#noLaneTimer !== undefined) return;
-    const oldest = this.#queue.first();
+    const oldest = this.#line.first();
     if (oldest === undefined) return;
     const leftMs = oldest.enqueuedAtMs + this.limits.loadingPatienceMs - this.now();
     this.#noLaneTimer = setTimeout(
@@ -215,7 +221,7 @@ export class Dispatcher {
         this.#noLaneTimer = undefined;
         if (this.#usableLanes() > 0) return;
         const expiredBefore = this.now() - this.limits.loadingPatienceMs;
-        for (const pending of this.#queue) {
+        for (const pending of this.#line) {
           if (pending.enqueuedAtMs > expiredBefore + 1) continue;
           this.#refuse(pending, ModelLoading({ model: this.model, version: pending.request.version }));
         }
@@ -228,127 +234,82 @@ export class Dispatcher {
 
   #dispatch(): void {
     for (;;) {
-      const load = this.#freeLane();
-      if (load === undefined) return;
+      if (this.#line.length === 0) return;
       const nowMs = this.now();
-      const decision = decideBatch(this.#queue, this.limits, nowMs);
-      if (decision.kind === 'empty') return;
-      if (decision.kind === 'wait') {
-        // A lane that already runs one batch is no reason to send a short one after it before its time.
-        this.#wakeAt(decision.untilMs, nowMs);
-        return;
-      }
-      this.#send(load, decision.requests, nowMs);
+      const next = this.#line.next(this.#lanes.values(), nowMs);
+      if (next.kind === 'empty') return;
+      // A lane that already runs one batch is no reason to send a short one after it before its time.
+      if (next.kind === 'wait') return this.#wakeAt(next.untilMs, nowMs);
+      this.#send(next.load, next.requests, nowMs);
     }
   }
 
   #wakeAt(untilMs: number, nowMs: number): void {
-    if (this.#batchTimer !== undefined) return;
+    if (untilMs >= this.#wakesAtMs) return;
     this.#gatheringSinceMs ??= nowMs;
+    clearTimeout(this.#batchTimer);
+    this.#wakesAtMs = untilMs;
     this.#batchTimer = setTimeout(
       () => {
-        this.#batchTimer = undefined;
+        this.#wakesAtMs = Number.POSITIVE_INFINITY;
         this.#dispatch();
       },
       Math.max(0, untilMs - nowMs),
     );
   }
 
-  #freeLane(): LaneLoad | undefined {
-    let pipelined: LaneLoad | undefined;
-    for (const load of this.#lanes.values()) {
-      if (load.idle) return load;
-      if (load.canPipeline && (pipelined === undefined || load.running.length < pipelined.running.length)) pipelined = load;
-    }
-    return pipelined;
-  }
-
   #send(load: LaneLoad, taken: readonly PendingRequest[], nowMs: number): void {
     const entries: PendingRequest[] = [];
     for (const pending of taken) {
-      this.#queue.remove(pending);
-      if (pending.ended) continue;
+      if (pending.ended) {
+        this.#line.remove(pending);
+        continue;
+      }
+      this.#line.sent(pending, load.lane);
       pending.dispatchedAtMs = nowMs;
       if (this.#gatheringSinceMs !== undefined) pending.batchWaitMs = Math.max(0, nowMs - Math.max(this.#gatheringSinceMs, pending.enqueuedAtMs));
       this.observer.queueTime(nowMs - pending.enqueuedAtMs);
       entries.push(pending);
     }
     clearTimeout(this.#batchTimer);
-    this.#batchTimer = undefined;
+    this.#wakesAtMs = Number.POSITIVE_INFINITY;
     this.#gatheringSinceMs = undefined;
     if (entries.length === 0) return;
-    lastBatchId += 1;
-    const running: RunningBatch = { batch: { id: lastBatchId, requests: entries.map((pending) => pending.request) }, entries };
-    load.running.push(running);
     // To the back of the line, so that lanes take turns.
     this.#lanes.delete(load.lane);
     this.#lanes.set(load.lane, load);
-    if (load.running.length === 1) this.#startClock(load);
-    load.lane.run(running.batch, this.#sink(load, running));
+    load.take(entries);
   }
 
-  #sink(load: LaneLoad, running: RunningBatch): BatchSink {
-    const { entries } = running;
-    return {
-      part: (index, part) => {
-        const pending = entries[index];
-        if (pending === undefined) return;
-        if (!part.last) this.#startClock(load);
-        const { enqueuedAtMs, dispatchedAtMs, batchWaitMs } = pending;
-        pending.part(part, {
-          queueMs: dispatchedAtMs - enqueuedAtMs - batchWaitMs,
-          batchWaitMs,
-          handlerMs: part.timings?.handlerMs ?? this.now() - dispatchedAtMs,
-        });
-      },
-      fail: (index, error) => {
-        const pending = entries[index];
-        if (pending === undefined || pending.ended) return;
-        if (error.reason !== undefined) this.observer.inferenceRefused(this.model, error.reason);
-        pending.fail(error);
-      },
-      done: (handlerMs) => {
-        if (load.running[0] !== running) return;
-        load.running.shift();
-        load.measured(handlerMs);
-        for (const pending of entries) if (!pending.ended) pending.fail(PredictionMissing({}));
-        clearTimeout(load.timer);
-        if (load.running.length > 0) this.#startClock(load);
-        else load.onEmpty?.();
-        if (this.#gathersTurns) this.#dispatchThisTurn();
-        else this.#dispatch();
-        this.#checkQuiet();
-      },
-    };
+  #freed(load: LaneLoad): void {
+    if (load.leaving) this.#leaveWhenEmpty(load);
+    if (this.#gathersTurns && !load.running) this.#dispatchThisTurn();
+    else this.#dispatch();
+    load.carryOn();
+    this.#checkQuiet();
   }
 
-  #startClock(load: LaneLoad): void {
-    clearTimeout(load.timer);
-    load.timer = setTimeout(() => {
-      const late = load.running[0];
-      if (late === undefined) return;
-      for (const pending of late.entries) if (!pending.ended) this.#refuse(pending, ResponseTimedOut({}));
-      load.leaving = true;
-      load.lane.timedOut();
-    }, this.limits.responseTimeoutMs);
+  #leaveWhenEmpty(load: LaneLoad): void {
+    if (!load.empty || load.onEmpty === undefined || this.#line.waitsFor(load.lane)) return;
+    const left = load.onEmpty;
+    load.onEmpty = undefined;
+    this.#lanes.delete(load.lane);
+    for (const orphan of this.#line.laneGone(load.lane)) this.#refuse(orphan, WorkerDied({}));
+    this.#watchForLane();
+    left();
   }
 
-  #retryOrFail(ran: RunningBatch, loss: LaneLoss): void {
-    for (const pending of ran.entries) {
-      if (pending.ended) continue;
-      pending.deaths += 1;
-      const again = this.limits.retryOnWorkerDeath && pending.deaths < 2 && !pending.begun && !this.#draining;
-      if (!again) this.#refuse(pending, WorkerDied({ outOfMemory: loss.outOfMemory }));
-      else {
-        pending.alone = true;
-        this.#putBack(pending);
-      }
-    }
+  #retryOrFail(pending: PendingRequest, loss: LaneLoss): void {
+    pending.deaths += 1;
+    const again = this.limits.retryOnWorkerDeath && pending.deaths < 2 && !pending.begun && !this.#draining;
+    if (!again) return this.#refuse(pending, WorkerDied({ outOfMemory: loss.outOfMemory }));
+    pending.alone = true;
+    this.#putBack(pending, loss);
   }
 
-  #putBack(pending: PendingRequest): void {
-    pending.dispatchedAtMs = 0;
-    this.#queue.putBack(pending);
+  #putBack(pending: PendingRequest, loss: LaneLoss): void {
+    if (!this.#line.putBack(pending)) return this.#refuse(pending, WorkerDied({ outOfMemory: loss.outOfMemory }));
+    pending.dispatchedAtMs = undefined;
     this.#watchWaiting(pending);
   }
 
@@ -358,14 +319,17 @@ export class Dispatcher {
     return usable;
   }
 
-  #hasIdleLane(): boolean {
-    for (const load of this.#lanes.values()) if (load.idle) return true;
-    return false;
+  /** Whether a request more could start at once. */
+  #hasTicket(request: InferenceRequest): boolean {
+    if (this.#line.isHeldUp(request)) return false;
+    let startable = 0;
+    for (const load of this.#lanes.values()) if (!load.leaving) startable += load.startable;
+    return startable > this.#line.length;
   }
 
   #checkQuiet(): void {
-    if (this.#whenQuiet.length === 0 || this.#queue.length > 0) return;
-    for (const load of this.#lanes.values()) if (load.running.length > 0) return;
+    if (this.#whenQuiet.length === 0 || this.#line.length > 0) return;
+    for (const load of this.#lanes.values()) if (!load.empty) return;
     for (const resolve of this.#whenQuiet.splice(0)) resolve();
   }
 }

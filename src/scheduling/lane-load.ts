@@ -1,43 +1,61 @@
+import type { SconceError } from '../errors/sconce-error.js';
 import type { Batch } from '../inference/batch.js';
-import type { Lane } from './lane.js';
+import type { ResponsePart } from '../inference/part.js';
+import type { InferenceRequest } from '../inference/request.js';
+import type { Lane, LaneLoss } from './lane.js';
 import type { PendingRequest } from './pending-request.js';
 
-/** A batch on its lane, oldest first in its LaneLoad. */
-export interface RunningBatch {
-  readonly batch: Batch;
-  readonly entries: readonly PendingRequest[];
+/**
+ * What one lane holds, and by which rules: batches one after the other (TurnLoad), batches that overlap (OverlappingLoad), or the steps of one set of
+ * requests (StepLoad). Whoever is given to `take` is answered once, or handed back to the host, whatever becomes of the lane.
+ */
+export interface LaneLoad {
+  readonly lane: Lane;
+  /** The lane is being scaled down or recycled: it gets nothing that another lane could take. */
+  leaving: boolean;
+  /** Called when it holds nothing any more, or is lost. */
+  onEmpty: (() => void) | undefined;
+  /** Holds nothing. */
+  readonly empty: boolean;
+  /** Batches that a new one would wait behind; 0: it would start at once. */
+  readonly backlog: number;
+  /** How many requests it takes now; 0: none. */
+  readonly room: number;
+  /** How many more requests could start without waiting for one that it holds. */
+  readonly startable: number;
+  /** It will run in any case: nobody has to wait for company. */
+  readonly running: boolean;
+  /** At most `room` requests, or one that is alone. */
+  take(entries: readonly PendingRequest[]): void;
+  /** Said after each `freed`, when what waited has been handed out. */
+  carryOn(): void;
+  /** The lane is gone. */
+  lost(loss: LaneLoss): void;
+  /** Fails all that it holds. */
+  abandon(error: SconceError): void;
 }
 
-/** Weight of the newest run time in the moving average. */
-const SMOOTHING = 0.2;
-/** Above this run time no batch is pushed behind a running one: it would wait there longer than the trip to the worker costs. */
-const PIPELINE_BELOW_MS = 10;
-/** Below this one as many as the lane takes may lie there: their trips to the worker are then shared. */
-const PIPELINE_DEEP_BELOW_MS = 0.5;
+/** What a load asks of its dispatcher. */
+export interface LoadHost {
+  readonly batchSize: number;
+  /** Longest time without a word from the worker on what it runs. */
+  readonly responseTimeoutMs: number;
+  /** Passes a part on to the client. */
+  part(pending: PendingRequest, part: ResponsePart): void;
+  fail(pending: PendingRequest, error: SconceError): void;
+  /** The request ran on a lane that is lost: it is tried once more, or fails. */
+  lostUnder(pending: PendingRequest, loss: LaneLoss): void;
+  /** The request never ran on the lane that is lost: it goes back to the front. */
+  putBack(pending: PendingRequest): void;
+  /** The next request of the same sequence may go. */
+  released(pending: PendingRequest): void;
+  /** The load has room. */
+  freed(load: LaneLoad): void;
+}
 
-/** What one lane is doing. Batches run in the order they were given; only the oldest has a clock running against it. */
-export class LaneLoad {
-  readonly running: RunningBatch[] = [];
-  /** No new batches: the lane is being scaled down or recycled. */
-  leaving = false;
-  timer: NodeJS.Timeout | undefined;
-  onEmpty: (() => void) | undefined;
-  #averageMs: number | undefined;
+let lastBatchId = 0;
 
-  constructor(readonly lane: Lane) {}
-
-  get idle(): boolean {
-    return this.running.length === 0 && !this.leaving;
-  }
-
-  /** May take a batch behind those it has. Only where batches are short, and only once one has been measured. */
-  get canPipeline(): boolean {
-    if (this.leaving || this.#averageMs === undefined || this.#averageMs >= PIPELINE_BELOW_MS) return false;
-    const depth = this.#averageMs < PIPELINE_DEEP_BELOW_MS ? this.lane.pipelineDepth : Math.min(2, this.lane.pipelineDepth);
-    return this.running.length < depth;
-  }
-
-  measured(ms: number): void {
-    this.#averageMs = this.#averageMs === undefined ? ms : this.#averageMs + SMOOTHING * (ms - this.#averageMs);
-  }
+export function batchOf(requests: readonly InferenceRequest[]): Batch {
+  lastBatchId += 1;
+  return { id: lastBatchId, requests };
 }

@@ -7,6 +7,8 @@ export interface Lane {
   /** Batches it may hold at once, ≥ 1. */
   readonly pipelineDepth: number;
   run(batch: Batch, sink: BatchSink): void;
+  /** Nobody waits for these requests any more, by their ids; the model's code may be told. What it still says of them is dropped. */
+  cancel(requestIds: readonly string[]): void;
   /** The lane didn't answer in time: it must go. The dispatcher hears `laneLost` afterwards. */
   timedOut(): void;
 }

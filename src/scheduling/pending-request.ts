@@ -20,10 +20,11 @@ export class PendingRequest {
   ended = false;
   /** Its client's going is heard of while it waits. */
   watched = false;
-  dispatchedAtMs = 0;
+  /** undefined while it waits. */
+  dispatchedAtMs: number | undefined;
   batchWaitMs = 0;
   #deadlineTimer: NodeJS.Timeout | undefined;
-  #onEnd: (() => void) | undefined;
+  readonly #onEnd: (() => void)[] = [];
 
   constructor(
     readonly request: InferenceRequest,
@@ -38,17 +39,24 @@ export class PendingRequest {
     this.#deadlineTimer = setTimeout(expired, Math.max(0, afterMs));
   }
 
-  /** Called once, when the request ends. */
+  /** Called once, when the request ends; listeners in the order they came. */
   onEnd(listener: () => void): void {
-    this.#onEnd = listener;
+    this.#onEnd.push(listener);
   }
 
-  part(part: ResponsePart, timings?: Timings): void {
+  /** `nowMs`: for a worker that doesn't say how long it took. */
+  part(part: ResponsePart, nowMs: number): void {
     if (this.ended) return;
     this.begun = true;
     if (part.last) this.#end();
     const { status, reason, headers, body, last } = part;
-    this.answer.part(timings ? { status, reason, headers, body, last, timings } : part);
+    const dispatchedAtMs = this.dispatchedAtMs ?? nowMs;
+    const timings: Timings = {
+      queueMs: dispatchedAtMs - this.enqueuedAtMs - this.batchWaitMs,
+      batchWaitMs: this.batchWaitMs,
+      handlerMs: part.timings?.handlerMs ?? nowMs - dispatchedAtMs,
+    };
+    this.answer.part({ status, reason, headers, body, last, timings });
   }
 
   fail(error: SconceError): void {
@@ -60,6 +68,6 @@ export class PendingRequest {
   #end(): void {
     this.ended = true;
     clearTimeout(this.#deadlineTimer);
-    this.#onEnd?.();
+    for (const listener of this.#onEnd) listener();
   }
 }

@@ -24,7 +24,7 @@ afterEach(() => {
 
 describe('a batch that a group of three computes', () => {
   function given() {
-    const batches = new BatchesInFlight(LIMIT_BYTES, 3);
+    const batches = new BatchesInFlight(LIMIT_BYTES, 3, false);
     const story = new Story();
     return { batches, story, id: batches.add(aBatch({}), story) };
   }
@@ -94,7 +94,7 @@ describe('a batch that a group of three computes', () => {
 });
 
 it('a batch of a worker alone that failed is told of at once', () => {
-  const batches = new BatchesInFlight(LIMIT_BYTES);
+  const batches = new BatchesInFlight(LIMIT_BYTES, 1, false);
   const story = new Story();
 
   batches.error(failure(batches.add(aBatch({}), story)));

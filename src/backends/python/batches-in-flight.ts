@@ -23,8 +23,8 @@ const HOLD_FAILURE_MS = 1_000;
 export type BatchFault = 'nonsense' | 'too-large';
 
 /**
- * The batches a worker holds, oldest first. Invariants: each entry of a batch ends at most once; `done` is said of batches in the order they were given,
- * even when a worker with overlapping batches ends them otherwise, and not before the last rank of a group has done.
+ * The batches a worker holds, oldest first. Invariants: each entry of a batch ends at most once; where batches run in turn, `done` is said of them in the
+ * order they were given, whatever the worker says; where they overlap, as soon as the worker has ended one; and never before the last rank of a group has done.
  */
 export class BatchesInFlight {
   readonly #batches = new Map<number, InFlight>();
@@ -33,7 +33,8 @@ export class BatchesInFlight {
   /** `receivers` is the number of ranks that get each batch; only the first of them answers. */
   constructor(
     private readonly maxBodyBytes: number,
-    private readonly receivers = 1,
+    private readonly receivers: number,
+    private readonly overlaps: boolean,
   ) {}
 
   get count(): number {
@@ -57,7 +58,7 @@ export class BatchesInFlight {
       const fault = this.#part(batch, part);
       if (fault !== undefined) return fault;
     }
-    if (final) this.#end(batch, handlerMicros / 1000);
+    if (final) this.#end(batchId, batch, handlerMicros / 1000);
     return undefined;
   }
 
@@ -67,7 +68,7 @@ export class BatchesInFlight {
     const failure = HandlerFailed({ status: code, message });
     if (batch.computing.size === 0) failOpen(batch, failure);
     else batch.held = { failure, timer: setTimeout(() => release(batch), HOLD_FAILURE_MS) };
-    this.#end(batch, handlerMicros / 1000);
+    this.#end(batchId, batch, handlerMicros / 1000);
     return undefined;
   }
 
@@ -76,7 +77,7 @@ export class BatchesInFlight {
     const batch = this.#batches.get(batchId);
     if (batch?.computing.delete(rank) !== true) return 'nonsense';
     if (batch.computing.size === 0) release(batch);
-    this.#tellDone();
+    this.#tellDone(batchId, batch);
     return undefined;
   }
 
@@ -95,7 +96,7 @@ export class BatchesInFlight {
     if (batch === undefined) return;
     failOpen(batch, error);
     batch.computing.clear();
-    this.#end(batch, 0);
+    this.#end(batchId, batch, 0);
   }
 
   /** Nothing more is said of any batch. */
@@ -115,13 +116,14 @@ export class BatchesInFlight {
     return undefined;
   }
 
-  #end(batch: InFlight, handlerMs: number): void {
+  #end(batchId: number, batch: InFlight, handlerMs: number): void {
     batch.handlerMs = handlerMs;
-    this.#tellDone();
+    this.#tellDone(batchId, batch);
   }
 
-  #tellDone(): void {
-    for (const [id, oldest] of this.#batches) {
+  #tellDone(batchId: number, batch: InFlight): void {
+    const over = this.overlaps ? [[batchId, batch] as const] : this.#batches;
+    for (const [id, oldest] of over) {
       if (oldest.handlerMs === undefined || oldest.computing.size > 0) return;
       this.#batches.delete(id);
       oldest.sink.done(oldest.handlerMs);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { InferenceRequest } from '../../inference/request.js';
-import { decodeWorkerFrame, encodeBatch, encodeLoad, encodeStop, FRAME, type WirePart } from './frames.js';
+import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WirePart } from './frames.js';
 
 const header = z.tuple([z.string(), z.string()]);
 const loadOrder = z.object({
@@ -33,6 +33,7 @@ function aRequest(id: string, headers: InferenceRequest['headers'], inputs: Infe
 
 function encoded(type: string, message: unknown): Buffer | undefined {
   if (type === 'stop') return encodeStop();
+  if (type === 'cancel') return encodeCancel(z.object({ requestIds: z.array(z.string()) }).parse(message).requestIds);
   if (type === 'load') return encodeLoad(loadOrder.parse(message));
   const { batchId, requests } = batchMessage.parse(message);
   return encodeBatch(
@@ -150,7 +151,7 @@ describe('a frame', () => {
     expect(decodeWorkerFrame(FRAME.parts, payload)).toBeUndefined();
   });
 
-  it.each([FRAME.load, FRAME.batch, FRAME.stop, 0x7f])('of type %i, which no worker may send, is refused', (type) => {
+  it.each([FRAME.load, FRAME.batch, FRAME.stop, FRAME.cancel, 0x7f])('of type %i, which no worker may send, is refused', (type) => {
     expect(decodeWorkerFrame(type, Buffer.alloc(0))).toBeUndefined();
   });
 });

@@ -6,7 +6,7 @@ import { ByteCursor } from './byte-cursor.js';
 // test/contract/frame-vectors.json binds both.
 
 /** Frame types. Below 0x80: gateway to worker; from 0x80: worker to gateway. */
-export const FRAME = { load: 0x01, batch: 0x02, stop: 0x03, hello: 0x81, loaded: 0x82, parts: 0x83, batchError: 0x84, batchDone: 0x85 } as const;
+export const FRAME = { load: 0x01, batch: 0x02, stop: 0x03, cancel: 0x04, hello: 0x81, loaded: 0x82, parts: 0x83, batchError: 0x84, batchDone: 0x85 } as const;
 
 /** Bytes of a frame before its payload. */
 export const FRAME_HEAD_BYTES = 5;
@@ -53,6 +53,16 @@ export function encodeLoad(order: LoadOrder): Buffer {
 export function encodeStop(): Buffer {
   const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES);
   writeHead(frame, FRAME.stop, 0);
+  return frame;
+}
+
+/** Tells that nobody waits for these requests any more. */
+export function encodeCancel(requestIds: readonly string[]): Buffer {
+  const size = requestIds.reduce((sum, id) => sum + textBytes(id), 2);
+  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + size);
+  writeHead(frame, FRAME.cancel, size);
+  let at = frame.writeUInt16LE(requestIds.length, FRAME_HEAD_BYTES);
+  for (const id of requestIds) at = writeText(frame, id, at);
   return frame;
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ASYNC_HANDLER, aBatch, alive, HANDLER, LOADS_BADLY, ROOT, run, Story, until, Workshop } from '../../../test/fixtures/python-workers.js';
+import { ASYNC_HANDLER, aBatch, alive, HANDLER, LOADS_BADLY, ROOT, run, STEP_HANDLER, Story, until, Workshop } from '../../../test/fixtures/python-workers.js';
 import { HandlerFailed, LoadFailed, ResponseTooLarge } from '../../errors/backend.js';
 
 let shop: Workshop;
@@ -191,10 +191,10 @@ describe('a batch', () => {
     expect(runner.pipelineDepth).toBe(8);
   });
 
-  it('of a coroutine handler overlaps with the next and is still done in its turn', async () => {
-    const raw = { asyncCommunication: true };
+  it('of a coroutine handler overlaps with the next and is done as soon as it has ended', async () => {
+    const asynchronous = { asyncCommunication: true, raw: { asyncCommunication: true } };
     const model = shop.aModel(ASYNC_HANDLER);
-    const { runner } = await shop.loaded({ ...model, config: { ...model.config, raw } });
+    const { runner } = await shop.loaded({ ...model, config: { ...model.config, ...asynchronous } });
     const order: string[] = [];
     const [first, second] = [new Story(), new Story()];
 
@@ -205,7 +205,46 @@ describe('a batch', () => {
     await Promise.all([first.finished, second.finished]);
 
     expect([first.parts[0]?.text, second.parts[0]?.text]).toEqual(['waited', 'opened']);
-    expect(order).toEqual(['first', 'second']);
+    expect(order).toEqual(['second', 'first']);
+    expect(runner.pipelineDepth).toBeGreaterThan(100);
+  });
+
+  it('of a coroutine handler ends when its request is cancelled, and leaves the others alone', async () => {
+    const asynchronous = { asyncCommunication: true, raw: { asyncCommunication: true } };
+    const model = shop.aModel(ASYNC_HANDLER);
+    const { runner } = await shop.loaded({ ...model, config: { ...model.config, ...asynchronous } });
+    const [first, second] = [new Story(), new Story()];
+    const waiting = aBatch({ do: 'wait' });
+    runner.run({ ...waiting, requests: waiting.requests.map((request) => Object.assign(request, { id: 'gone' })) }, first);
+    runner.run(aBatch({ do: 'wait' }), second);
+
+    runner.cancel?.(['gone', 'never there']);
+    await first.finished;
+    await run(runner, { do: 'open' });
+    await second.finished;
+
+    expect(first.failures.map(({ error }) => error.rendering.http)).toEqual([499]);
+    expect(second.parts[0]?.text).toBe('waited');
+  });
+
+  it('that is a step of continuous batching leaves open what goes on, and the next step is told who has left', async () => {
+    const model = shop.aModel(STEP_HANDLER);
+    const { runner } = await shop.loaded({ ...model, config: { ...model.config, raw: { continuousBatching: true } } });
+    const stay = aBatch({ say: 'a' });
+
+    const first = await run(runner, { say: 'gone' }, { say: 'a' });
+    runner.cancel?.(['request-0', 'request-1']);
+    const second = new Story();
+    runner.run({ ...stay, requests: stay.requests.map((request) => Object.assign(request, { id: 'request-2', inputs: [] })) }, second);
+    await second.finished;
+    const third = await run(runner, { say: 'end' });
+
+    expect(first.parts.map(({ part, text }) => [text, part.last])).toEqual([
+      ['gone [] []', false],
+      ['a [] []', false],
+    ]);
+    expect(second.parts[0]?.text).toBe("known ['request-0', 'request-1'] ['request-0', 'request-1']");
+    expect(third.parts.map(({ part, text }) => [text, part.last])).toEqual([['end [] []', true]]);
   });
 
   it('with bodies of megabytes both ways comes whole', async () => {

@@ -7,7 +7,7 @@ import type { Runner, RunnerEvents, RunnerSpec } from '../backend.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
 import { DataLines } from './data-lines.js';
 import { FrameReader } from './frame-reader.js';
-import { decodeWorkerFrame, encodeBatch, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
+import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
 import { LastLines } from './last-lines.js';
 import { loadOrder } from './load-order.js';
 import { OutputLines } from './output-lines.js';
@@ -29,6 +29,8 @@ type State = 'created' | 'loading' | 'failed' | 'ready' | 'stopping' | 'condemne
 /** Batches that may lie in the worker's socket. The dispatcher fills it only where they are over in a moment. Ranks have one at a time: which one a group died of could not be told otherwise. */
 const PIPELINE_DEPTH = 8;
 const GROUP_PIPELINE_DEPTH = 1;
+/** Batches that may overlap in a worker with coroutines: their number is the handler's affair, but no buffer is without a bound. */
+const OVERLAP_DEPTH = 1024;
 /** Room for a frame's numbers, phrase and headers, and for a frame of several small parts. */
 const FRAME_ROOM_BYTES = 1024 * 1024;
 /** From its last word to its end: what the model's own clean-up may take. */
@@ -88,10 +90,11 @@ export class WorkerProcess implements Runner {
     private readonly events: RunnerEvents,
     private readonly surroundings: WorkerSurroundings,
   ) {
+    const overlaps = spec.model.config.asyncCommunication ?? false;
     this.#group = rankGroupOf(spec.model.config);
-    this.pipelineDepth = this.#group === undefined ? PIPELINE_DEPTH : GROUP_PIPELINE_DEPTH;
+    this.pipelineDepth = this.#group !== undefined ? GROUP_PIPELINE_DEPTH : overlaps ? OVERLAP_DEPTH : PIPELINE_DEPTH;
     this.#lines = new DataLines(this.#group?.size ?? 1);
-    this.#batches = new BatchesInFlight(spec.maxResponseBytes, this.#group?.receivers);
+    this.#batches = new BatchesInFlight(spec.maxResponseBytes, this.#group?.receivers ?? 1, overlaps);
   }
 
   /** Of a group: torchrun's. */
@@ -119,6 +122,10 @@ export class WorkerProcess implements Runner {
     if (frame === undefined) this.#batches.refuse(id, BadInput({ what: 'The inputs of the batch are longer than 4 GiB.' }));
     // An idle worker gets its batch at once.
     else this.#lines.send(frame, this.#group?.receivers ?? 1, this.#batches.count > 1);
+  }
+
+  cancel(requestIds: readonly string[]): void {
+    if (this.#state === 'ready' || this.#state === 'stopping') this.#lines.send(encodeCancel(requestIds), this.#group?.receivers ?? 1, false);
   }
 
   stop(graceMs: number): Promise<void> {
