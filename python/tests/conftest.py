@@ -38,7 +38,10 @@ def packages(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server_folder(tmp_path, monkeypatch):
-    """A place for one server: its PID file, its logs and its settings."""
+    """A place for one server: its PID file, its logs and its settings.
+
+    Take what it prints with capsys: capfd closes the file that the launcher's thread may be writing to.
+    """
     for name in ("store", "tmp", "logs"):
         (tmp_path / name).mkdir()
     settings = {

@@ -29,7 +29,7 @@ def rest_of(lines: queue.Queue) -> list:
     return list(iter(lambda: lines.get(timeout=WAIT_S), None))
 
 
-def test_a_server_is_started_given_a_model_and_stopped(server_folder, monkeypatch, capfd):
+def test_a_server_is_started_given_a_model_and_stopped(server_folder, monkeypatch, capsys):
     store_echo(server_folder)
 
     lines = launcher.start(
@@ -39,7 +39,7 @@ def test_a_server_is_started_given_a_model_and_stopped(server_folder, monkeypatc
         disable_token=True,
         enable_model_api=True,
     )
-    printed = capfd.readouterr().out
+    printed = capsys.readouterr().out
     monkeypatch.setattr(launcher, "MANAGEMENT_ADDRESS", address_of("Management", printed))
     registered = launcher.register_model("renamed", "echo.mar")
     refused = launcher.register_model_with_params({"url": "absent.mar"})
@@ -52,24 +52,24 @@ def test_a_server_is_started_given_a_model_and_stopped(server_folder, monkeypatc
     assert any("renamed" in line for line in rest_of(lines))
 
 
-def test_models_are_loaded_at_the_start_and_a_running_server_is_replaced(server_folder, capfd):
+def test_models_are_loaded_at_the_start_and_a_running_server_is_replaced(server_folder, capsys):
     store_echo(server_folder)
     first = launcher.start(str(server_folder / "store"), str(server_folder / "config.properties"), disable_token=True)
-    capfd.readouterr()
+    capsys.readouterr()
 
     launcher.start(
         str(server_folder / "store"), str(server_folder / "config.properties"), disable_token=True, models="echo.mar"
     )
 
-    assert "Loading initial models: echo.mar" in capfd.readouterr().out
+    assert "Loading initial models: echo.mar" in capsys.readouterr().out
     assert isinstance(rest_of(first), list)
 
 
-def test_a_server_that_does_not_start_gives_a_queue_at_its_end(server_folder, capfd):
+def test_a_server_that_does_not_start_gives_a_queue_at_its_end(server_folder, capsys):
     lines = launcher.start(str(server_folder / "absent"))
 
     assert lines.get(timeout=WAIT_S) is None
-    assert "--model-store directory not found" in capfd.readouterr().out
+    assert "--model-store directory not found" in capsys.readouterr().out
 
 
 def test_lines_that_nobody_reads_are_dropped_and_the_end_is_still_told(monkeypatch):
@@ -129,7 +129,7 @@ class VLLMHandler:
 """
 
 
-def test_a_language_model_is_served_until_the_server_stops(server_folder, monkeypatch, capfd):
+def test_a_language_model_is_served_until_the_server_stops(server_folder, monkeypatch, capsys):
     # A module of the handler's name, as vLLM itself wants a GPU.
     (server_folder / "search").mkdir()
     (server_folder / "search" / "vllm_handler.py").write_text(ENGINE)
@@ -143,7 +143,7 @@ def test_a_language_model_is_served_until_the_server_stops(server_folder, monkey
             self.lines = lines
 
         def get(self):
-            inference = address_of("Inference", capfd.readouterr().out)
+            inference = address_of("Inference", capsys.readouterr().out)
             answers.append(
                 requests.post(f"{inference}/predictions/tiny/1.0/v1/completions", json={}, timeout=WAIT_S).json()
             )

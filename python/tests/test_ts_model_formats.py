@@ -210,3 +210,18 @@ def test_an_onnx_session_asks_for_the_providers_of_its_device(monkeypatch, locat
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, providers, sess_options: (path, providers))
 
     assert base_handler.setup_ort_session("model.onnx", location) == ("model.onnx", providers)
+
+
+def test_a_model_is_optimized_with_ipex_where_nothing_else_compiles_it(model, tmp_path, monkeypatch, caplog, packages):
+    caplog.set_level(logging.INFO)
+    packages(
+        {"intel_extension_for_pytorch.py": "def optimize(model):\n    model.is_optimized = True\n    return model\n"}
+    )
+    monkeypatch.setattr(base_handler, "IPEX_AVAILABLE", True)
+    torch.jit.trace(model, torch.zeros(2, 3)).save(str(tmp_path / "model.pt"))
+
+    handler, service = initialised(tmp_path, serializedFile="model.pt")
+
+    assert handler.model.is_optimized
+    assert "Compiled model with ipex" in caplog.messages
+    assert answers(service) == expected(model)

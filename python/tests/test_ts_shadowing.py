@@ -40,7 +40,7 @@ def lay_out_another(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["installed", "on the path of the server", "in the archive"])
-def test_another_package_does_not_shadow_this_one(server_folder, monkeypatch, capfd, place):
+def test_another_package_does_not_shadow_this_one(server_folder, monkeypatch, capsys, place):
     python = server_folder / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", server_folder / "venv"], check=True, timeout=60)
     (site_packages,) = (server_folder / "venv").glob("lib/python*/site-packages")
@@ -59,7 +59,7 @@ def test_another_package_does_not_shadow_this_one(server_folder, monkeypatch, ca
     settings.write_text(settings.read_text().replace(f"python={sys.executable}", f"python={python}"))
 
     launcher.start(str(server_folder / "store"), str(settings), disable_token=True, models="which.mar")
-    inference = address_of("Inference", capfd.readouterr().out)
+    inference = address_of("Inference", capsys.readouterr().out)
     with urllib.request.urlopen(f"{inference}/predictions/which", data=b"{}", timeout=60) as response:
         answer = json.load(response)
 

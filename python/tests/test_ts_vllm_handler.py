@@ -1,4 +1,4 @@
-"""The handler over stand-ins of vLLM's classes, in the places and with the parameters of two of its releases."""
+"""The handler over stand-ins of vLLM's classes, in the places and with the parameters of three of its releases."""
 
 import asyncio
 import importlib
@@ -150,6 +150,31 @@ NEW = {
     """,
 }
 
+# Release 0.18: the renderer is a service.
+MIDDLE_SERVICES = SERVICES.format(
+    common="engine_client, models, *, openai_serving_render, request_logger",
+    chat="engine_client, models, response_role, *, openai_serving_render, request_logger, chat_template, "
+    "chat_template_content_format",
+)
+MIDDLE = {
+    **{place: source for place, source in NEW.items() if "online_renderer" not in place},
+    "vllm/__init__.py": ENGINE + "        io_processor = 'io'\n",
+    "vllm/entrypoints/openai/chat_completion/serving.py": "    from .protocol import *\n" + MIDDLE_SERVICES,
+    "vllm/entrypoints/openai/completion/serving.py": "    from ..chat_completion.protocol import *\n" + MIDDLE_SERVICES,
+    "vllm/entrypoints/openai/models/serving.py": NEW["vllm/entrypoints/openai/models/serving.py"].replace(
+        "self.has_adapters = False", "self.registry, self.has_adapters = 'registry', False"
+    ),
+    "vllm/entrypoints/serve/render/serving.py": """
+    class OpenAIServingRender:
+        def __init__(
+            self, model_config, renderer, io_processor, model_registry, *,
+            request_logger, chat_template, chat_template_content_format,
+        ):
+            assert (io_processor, model_registry) == ("io", "registry")
+            self.given = dict(locals())
+    """,
+}
+
 
 class Model:
     """The handler on an event loop of its own, as a worker runs it."""
@@ -171,7 +196,7 @@ class Model:
         return self.loop.run_until_complete(self.service.predict(batch, self.parts.append))
 
 
-@pytest.fixture(params=[OLD, NEW], ids=["0.6", "0.33"])
+@pytest.fixture(params=[OLD, MIDDLE, NEW], ids=["0.6", "0.18", "0.33"])
 def a_model(request, tmp_path, packages, monkeypatch):
     monkeypatch.delenv("VLLM_WORKER_MULTIPROC_METHOD", raising=False)
     packages(request.param)
@@ -257,7 +282,8 @@ def test_the_engine_gets_the_options_of_the_yaml(a_model, caplog, tmp_path):
         assert [path.name for path in chat["models"].given["base_model_paths"]] == ["first", "second"]
         assert [(lora.name, lora.path) for lora in chat["models"].given["lora_modules"]] == [("poet", "/adapters/poet")]
         assert chat["models"].has_adapters
-        assert chat["online_renderer"].given["renderer"] == "renderer"
+        renderer = chat.get("online_renderer") or chat["openai_serving_render"]
+        assert (renderer.given["renderer"], renderer.given["chat_template"]) == ("renderer", "{{ messages }}")
     else:
         assert chat["served_model_names"] == ["first", "second"]
         assert [(lora.name, lora.path) for lora in chat["lora_modules"]] == [("poet", "/adapters/poet")]

@@ -16,6 +16,7 @@ _PLACES = {
     "BaseModelPath": (f"{_SERVING}.models.protocol", f"{_SERVING}.serving_models", f"{_SERVING}.serving_engine"),
     "LoRAModulePath": (f"{_SERVING}.models.protocol", f"{_SERVING}.serving_models", f"{_SERVING}.serving_engine"),
     "OnlineRenderer": ("vllm.renderers.online_renderer",),
+    "OpenAIServingRender": ("vllm.entrypoints.serve.render.serving",),
 }
 
 
@@ -56,10 +57,12 @@ class VLLMServices:
             known["models"] = _called(models_class, known)
             if hasattr(known["models"], "init_static_loras"):
                 await known["models"].init_static_loras()
-        renderer_class = _found("OnlineRenderer")
+            if hasattr(known["models"], "registry"):
+                known["model_registry"] = known["models"].registry
+        known.update({name: getattr(engine, name) for name in ("renderer", "io_processor") if hasattr(engine, name)})
+        renderer_class = _found("OnlineRenderer") or _found("OpenAIServingRender")
         if renderer_class is not None:
-            known["renderer"] = engine.renderer
-            known["online_renderer"] = _called(renderer_class, known)
+            known["online_renderer"] = known["openai_serving_render"] = _called(renderer_class, known)
 
         self.completion = _called(_required("OpenAIServingCompletion"), known)
         self.chat = _called(_required("OpenAIServingChat"), known)
