@@ -39,6 +39,8 @@ export interface SconceModelConfig {
   readonly recycleAfterS: number | undefined;
   readonly recycleAfterRequests: number | undefined;
   readonly recycleMemoryGrowthBytes: number | undefined;
+  /** Name of the interpreter, out of the operator's `sconce_pythons`; YAML key `python`. undefined: the server's. */
+  readonly python?: string | undefined;
   /** Threads of one ONNX session; YAML key `intraOpThreads`, default 1. */
   readonly intraOpThreads: number;
 }

@@ -106,12 +106,15 @@ function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
   };
   if (block !== undefined && block !== null && !isDocument(block)) warn('sconce', 'a mapping');
   if (of.retryOnWorkerDeath !== undefined && typeof of.retryOnWorkerDeath !== 'boolean') warn('sconce.retryOnWorkerDeath', 'true or false');
+  const { python } = of;
+  if (python !== undefined && python !== null && typeof python !== 'string') warn('sconce.python', 'a name out of sconce_pythons');
   const growthMb = positive(recycle, 'memoryGrowthMb', 'sconce.recycle.memoryGrowthMb');
   return {
     retryOnWorkerDeath: of.retryOnWorkerDeath !== false,
     recycleAfterS: positive(recycle, 'afterSeconds', 'sconce.recycle.afterSeconds'),
     recycleAfterRequests: positive(recycle, 'afterRequests', 'sconce.recycle.afterRequests'),
     recycleMemoryGrowthBytes: growthMb === undefined ? undefined : growthMb * 2 ** 20,
+    python: typeof python === 'string' ? python : undefined,
     intraOpThreads: Math.max(1, Math.round(positive(of, 'intraOpThreads', 'sconce.intraOpThreads') ?? 1)),
   };
 }

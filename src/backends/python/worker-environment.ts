@@ -14,6 +14,7 @@ export function workerEnvironment(options: PythonBackendOptions, model: Servable
     ...handlerFolder(model.handler),
     ...options.inheritedPythonPath.split(':').filter((entry) => entry !== ''),
     model.directory,
+    ...(model.python?.packages === undefined ? [] : [model.python.packages]),
     ...(model.linkParent === undefined ? [] : [model.linkParent]),
     options.pythonHome,
   ];
