@@ -122,7 +122,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   });
   const observer = new ServingObserver(metrics, files);
   const gpus = Math.min(settings.numberOfGpu ?? Number.POSITIVE_INFINITY, countGpus(env));
-  const interpreter = settings.python ?? 'python3';
+  const interpreter = command(settings.python ?? 'python3', cwd);
   const environment = workerEnvironment(settings, env);
   const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, log });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
@@ -149,7 +149,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       workDirectory: runFolder.path,
       script: join(HOME, 'python', 'sconce_worker', 'build_environment.py'),
       interpreter,
-      named: new Map([...settings.pythons].map(([name, path]) => [name, path.includes('/') ? resolve(cwd, path) : path])),
+      named: new Map([...settings.pythons].map(([name, path]) => [name, command(path, cwd)])),
       environment,
       install: settings.installPyDepPerModel,
       wheelFolder: settings.wheelFolder === undefined ? undefined : resolve(cwd, settings.wheelFolder),
@@ -343,6 +343,11 @@ function createBackends(
 function workerEnvironment({ blacklistEnvVars }: Settings, env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const seen = Object.entries(env).flatMap(([name, value]): [string, string][] => (value === undefined || blacklistEnvVars.test(name) ? [] : [[name, value]]));
   return { ...QUIET_LIBRARIES, ...Object.fromEntries(seen) };
+}
+
+/** A program by its path, relative to the working directory, or by its name, to be found on PATH. */
+function command(program: string, cwd: string): string {
+  return program.includes('/') ? resolve(cwd, program) : program;
 }
 
 function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {

@@ -106,7 +106,8 @@ function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
   };
   if (block !== undefined && block !== null && !isDocument(block)) warn('sconce', 'a mapping');
   if (of.retryOnWorkerDeath !== undefined && typeof of.retryOnWorkerDeath !== 'boolean') warn('sconce.retryOnWorkerDeath', 'true or false');
-  const { python } = of;
+  // A bare 3.12 is a number. One that is no such name is refused later: running the model on another interpreter helps nobody.
+  const python = typeof of.python === 'number' ? String(of.python) : of.python;
   if (python !== undefined && python !== null && typeof python !== 'string') warn('sconce.python', 'a name out of sconce_pythons');
   const growthMb = positive(recycle, 'memoryGrowthMb', 'sconce.recycle.memoryGrowthMb');
   return {

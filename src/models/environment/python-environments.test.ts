@@ -105,6 +105,7 @@ describe('requirements', () => {
     const packages = join(cache(), key, 'packages');
     expect(python).toEqual({ interpreter: given, packages });
     expect(lines).toEqual([
+      `Making the Python environment of model dogs: ${join(cache(), key)}`,
       `called -m pip install --disable-pip-version-check --no-input -U -t ${packages} -r ${join(directory(), 'requirements.txt')}`,
       `hello from ${directory()}`,
       'Installed custom pip packages for model dogs',
@@ -318,7 +319,7 @@ describe('a virtual environment', { timeout: PATIENCE_MS }, () => {
     const venv = join(cache(), key, 'venv');
     expect(python).toEqual({ interpreter: join(directory(), 'venv', 'bin', 'python'), packages: undefined });
     expect(readlinkSync(join(directory(), 'venv'))).toBe(venv);
-    expect(lines).toEqual([`Created virtual environment for model dogs: ${venv}`]);
+    expect(lines.slice(1)).toEqual([`Created virtual environment for model dogs: ${venv}`]);
     const version = readFileSync(join(venv, 'pyvenv.cfg'), 'utf8').match(/version(?:_info)? = (\d+\.\d+)/)?.[1];
     expect(readFileSync(join(venv, 'lib', `python${version}`, 'site-packages', 'inherited-site-packages.pth'), 'utf8')).toMatch(/(site|dist)-packages/);
 

@@ -125,6 +125,7 @@ export class PythonEnvironments {
     const { script, environment, output, stopping, timeoutMs } = this.options;
     const tell = (line: string) => output(model.name, line);
     if (await folders.give(key)) return this.#tellFound(wanted);
+    tell(`Making the Python environment of model ${model.name}: ${home}`);
     const tooLong = new AbortController();
     const timer = setTimeout(() => tooLong.abort(`not done within sconce_install_timeout_s=${timeoutMs / 1000}`), timeoutMs);
     const order = {
