@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { noEnvironments } from '../../../test/fixtures/python-environments.js';
 import { KeptLog } from '../../../test/fixtures/silent-observer.js';
-import { DependenciesFailed, PythonNotListed, PythonUnusable } from '../../errors/model.js';
+import { DependenciesFailed, PythonNotListed } from '../../errors/model.js';
 import type { ModelPython, ServableModel } from '../../inference/servable-model.js';
 import { noModelConfig } from '../model-config.js';
 import type { PythonEnvironments, PythonEnvironmentsOptions } from './python-environments.js';
@@ -94,7 +94,7 @@ function requires(text: string, file = 'requirements.txt'): void {
   writeFileSync(join(directory(), file), text);
 }
 
-describe('requirements', () => {
+describe('requirements', { timeout: PATIENCE_MS }, () => {
   it('are installed into a folder of the cache, with the workers environment, and the model folder stays as it was', async () => {
     requires('cowsay\n');
     const given = interpreter('echo "$GREETING from $PWD" >&2; mkdir "$8"; echo > "$8/cowsay.py"');
@@ -229,7 +229,7 @@ describe('requirements', () => {
   });
 });
 
-describe('an installation', () => {
+describe('an installation', { timeout: PATIENCE_MS }, () => {
   // Tells its pid, so that the test knows that it runs, and would go on for ever, as would what it starts.
   const endless = 'sleep 1000 & echo "pids $$ $!"; wait';
 
@@ -373,33 +373,5 @@ describe('an interpreter', () => {
     await expect(prepare(server, { config: named('c') })).rejects.toSatisfy(
       (error) => PythonNotListed.is(error) && error.message === 'Model dogs asks for the python c, which sconce_pythons does not list (listed: a, b)',
     );
-  });
-
-  it.each([
-    ['is not there', undefined, 'it was not found'],
-    ['is too old', `echo '{"version": "3.8.18", "served": false}'`, 'it is Python 3.8.18; 3.9 to 3.13 can serve models'],
-    ['is something else', 'echo hello', 'it does not answer like a Python interpreter'],
-    ['is broken', 'echo "Fatal Python error: init_fs_encoding" >&2; exit 1', 'Fatal Python error: init_fs_encoding'],
-  ])('that %s is refused, and asked again when it may have been put right', async (_, script, why) => {
-    const python = join(folder, 'other');
-    if (script !== undefined) writeFileSync(python, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    const server = started({ named: new Map([['other', python]]) });
-    const other = { config: named('other'), requirementsFile: undefined };
-
-    await expect(prepare(server, other)).rejects.toSatisfy(
-      (error) => PythonUnusable.is(error) && error.message === `The interpreter ${python} cannot be used: ${why}`,
-    );
-    interpreter('', 'other');
-    expect(await prepare(server, other)).toEqual({ interpreter: python, packages: undefined });
-  });
-
-  it('is asked once', async () => {
-    const python = interpreter('', 'mine');
-    writeFileSync(python, `#!/bin/sh\necho x >> ${folder}/asked\nexec python3 "$@"\n`);
-    const server = started({ named: new Map([['mine', python]]) });
-
-    for (const _time of [1, 2, 3]) await prepare(server, { config: named('mine'), requirementsFile: undefined });
-
-    expect(readFileSync(join(folder, 'asked'), 'utf8')).toBe('x\n');
   });
 });
