@@ -44,6 +44,7 @@ sconce:
     memoryGrowthMb: 500      # above its size when it became ready
   threads: 4                 # threads of a Python worker's computations; else the cores are shared out
   intraOpThreads: 1          # threads of an ONNX session
+  python: py312              # an interpreter out of sconce_pythons; see environments.md
 \`\`\`
 
 An ONNX model without \`batchSize\` and \`maxBatchDelay\` takes up to 8 waiting requests at once and waits for none; see [ONNX models](onnx.md).

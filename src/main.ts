@@ -36,6 +36,7 @@ import { loadTlsMaterial } from './listener/tls.js';
 import { AllowedUrls } from './models/allowed-urls.js';
 import { ArchiveCache } from './models/archive-cache.js';
 import { configuredModels } from './models/configured-models.js';
+import { PythonEnvironments } from './models/environment/python-environments.js';
 import { Intake } from './models/intake.js';
 import { storeEntries } from './models/location.js';
 import type { UnpackOutcome, UnpackTask } from './models/unpack/unpack-thread.js';
@@ -71,6 +72,8 @@ export interface ServerOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Prints a line on standard output. */
   readonly print: (line: string) => void;
+  /** Aborted when the server is to stop as soon as it has started: installations for start-up models end then. */
+  readonly stopping?: AbortSignal;
 }
 
 /** A running server. */
@@ -126,11 +129,15 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const accelerators = new Accelerators({ ...env, TS_IPEX_GPU_ENABLE: String(settings.ipexGpuEnable) }, undefined, settings.numberOfGpu);
   const gpus = accelerators.count;
   const gpuWatch = new GpuWatch(accelerators);
-  const interpreter = settings.python ?? 'python3';
+  const interpreter = command(settings.python ?? 'python3', cwd);
   const environment = workerEnvironment(settings, env);
   const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, logFolder, accelerators, log });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
 
+  const stopping = new AbortController();
+  const endInstalling = () => stopping.abort('the server is stopping');
+  options.stopping?.addEventListener('abort', endInstalling, { once: true });
+  if (options.stopping?.aborted) endInstalling();
   const intake = new Intake({
     store: settings.modelStore === undefined ? undefined : resolve(cwd, settings.modelStore),
     allowedUrls: new AllowedUrls(settings.allowedUrls),
@@ -144,10 +151,20 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     defaultHandler: settings.defaultServiceHandler,
     envelope: settings.serviceEnvelope,
     maxArchiveBytes: settings.maxArchiveBytes,
-    installDependencies: settings.installPyDepPerModel,
-    interpreter,
-    environment,
-    installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
+    environments: new PythonEnvironments({
+      cacheFolder: join(cacheFolder(settings, env), 'environments'),
+      workDirectory: runFolder.path,
+      script: join(HOME, 'python', 'sconce_worker', 'build_environment.py'),
+      interpreter,
+      named: new Map([...settings.pythons].map(([name, path]) => [name, command(path, cwd)])),
+      environment,
+      install: settings.installPyDepPerModel,
+      wheelFolder: settings.wheelFolder === undefined ? undefined : resolve(cwd, settings.wheelFolder),
+      timeoutMs: settings.installTimeoutS * 1000,
+      output: (model, line) => files.model('INFO', `install-${model}`, line),
+      stopping: stopping.signal,
+      log: log.named('sconce.models'),
+    }),
     log: log.named('sconce.models'),
   });
   const cpus = availableParallelism();
@@ -230,7 +247,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };
   log.info(startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
   tokens.start();
-  await registry.loadAtStartup(startupModels(settings, cwd));
+  await registry.loadAtStartup(startupModels(settings, cwd), stopping.signal);
   for (const listener of listeners) life.add(listener);
   if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000, () => gpuFigures(gpuWatch)));
   await life.start();
@@ -240,6 +257,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
 
   const stop = async (): Promise<void> => {
     isDraining = true;
+    endInstalling();
     log.info('Stopping: accepted requests are answered, new ones refused.');
     const deadline = AbortSignal.timeout(Math.max(1, settings.drainTimeoutS * 1000));
     const lastWords = AbortSignal.timeout(settings.drainTimeoutS * 1000 + LAST_WORDS_MS);
@@ -355,6 +373,11 @@ function corePlan({ cpuLauncherEnable, cpuLauncherArgs }: Settings, log: Log): C
 function workerEnvironment({ blacklistEnvVars }: Settings, env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const seen = Object.entries(env).flatMap(([name, value]): [string, string][] => (value === undefined || blacklistEnvVars.test(name) ? [] : [[name, value]]));
   return { ...QUIET_LIBRARIES, ...Object.fromEntries(seen) };
+}
+
+/** A program by its path, relative to the working directory, or by its name, to be found on PATH. */
+function command(program: string, cwd: string): string {
+  return program.includes('/') ? resolve(cwd, program) : program;
 }
 
 function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {

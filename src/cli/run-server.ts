@@ -13,9 +13,11 @@ export async function runServer(flags: FlagSettings, configFile: string | undefi
     // An empty TEMP is none: it must not make the working directory the place of temporary files.
     const env = TEMP ? process.env : rest;
     const { settings, warnings } = resolveSettings({ flags, env, cwd: process.cwd(), configFile });
-    const stopping = nextSignal();
-    const server = await startServer(settings, { warnings, cwd: process.cwd(), env, print });
-    await stopping;
+    const asked = nextSignal();
+    const stopping = new AbortController();
+    void asked.then(() => stopping.abort());
+    const server = await startServer(settings, { warnings, cwd: process.cwd(), env, print, stopping: stopping.signal });
+    await asked;
     await server.stop();
     return 0;
   } catch (error) {

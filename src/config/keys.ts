@@ -1,4 +1,15 @@
-import { boolean, integer, longInteger, oneOf, positiveNumber, regularExpression, regularExpressions, type SettingType, text } from './setting-types.js';
+import {
+  boolean,
+  integer,
+  longInteger,
+  namedPaths,
+  oneOf,
+  positiveNumber,
+  regularExpression,
+  regularExpressions,
+  type SettingType,
+  text,
+} from './setting-types.js';
 
 /** One key of config.properties. */
 export interface KeySpec<T> {
@@ -122,8 +133,17 @@ const KEYS = {
   pluginsPath: key('plugins_path', text, undefined, 'Plug-ins of the Java server.', { ...noEnv, ...java('Java plug-ins cannot be loaded') }),
   numWorkers: key('NUM_WORKERS', integer(0), '1', 'Read by a Java plug-in.', { ...noEnv, ...java('Java plug-ins cannot be loaded') }),
   tsConfigFile: key('tsConfigFile', text, undefined, 'Written into snapshots by the Java server.', { ...noEnv, ...java('it only stands in snapshots') }),
-  cacheDir: key('sconce_cache_dir', text, undefined, 'Where unpacked archives are kept, by the hash of their content; the user cache unless set.', {
+  cacheDir: key('sconce_cache_dir', text, undefined, 'Where unpacked archives and installed packages are kept, by content; the user cache unless set.', {
     env: 'SCONCE_CACHE_DIR',
+  }),
+  pythons: key('sconce_pythons', namedPaths, '', 'Interpreters that model-config.yaml may ask for by name: `sconce: {python: NAME}`.', {
+    env: 'SCONCE_PYTHONS',
+  }),
+  wheelFolder: key('sconce_wheel_folder', text, undefined, 'Folder of packages: requirements are installed from it alone, without any network.', {
+    env: 'SCONCE_WHEEL_FOLDER',
+  }),
+  installTimeoutS: key('sconce_install_timeout_s', integer(1, 86_400), '900', "Seconds that making a model's Python environment may take.", {
+    env: 'SCONCE_INSTALL_TIMEOUT_S',
   }),
   drainTimeoutS: key('sconce_drain_timeout_s', integer(0, 86_400), '30', 'Seconds that accepted requests get when the server stops.', {
     env: 'SCONCE_DRAIN_TIMEOUT_S',

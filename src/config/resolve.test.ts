@@ -89,6 +89,7 @@ describe('settings', () => {
     ['blacklist_env_vars=(', 'blacklist_env_vars=( (c.properties:1); allowed: a regular expression'],
     ['blacklist_env_vars=a)(b', 'blacklist_env_vars=a)(b (c.properties:1); allowed: a regular expression'],
     ['allowed_urls=https://ok/.*,(', 'allowed_urls=https://ok/.*,( (c.properties:1); allowed: regular expressions separated by commas'],
+    ['sconce_pythons=/usr/bin/python3', 'sconce_pythons=/usr/bin/python3 (c.properties:1); allowed: name=path, separated by commas'],
     ['grpc_inference_port=70000', 'grpc_inference_port=70000 (c.properties:1); allowed: a whole number from 0 to 65535'],
     ['number_of_gpu=-1', 'number_of_gpu=-1 (c.properties:1); allowed: a whole number from 0 to 2147483647'],
     ['token_expiration_min=-1', 'token_expiration_min=-1 (c.properties:1); allowed: a number greater than 0'],

@@ -67,6 +67,16 @@ export const regularExpressions: SettingType<readonly string[]> = {
   },
 };
 
+/** `name=path,name=path` */
+export const namedPaths: SettingType<ReadonlyMap<string, string>> = {
+  allowed: 'name=path, separated by commas',
+  read: (value) => {
+    const pairs = splitList(value).map((item) => /^([\w.-]+)\s*=\s*(.+)$/.exec(item));
+    const found = pairs.flatMap((pair): [string, string][] => (pair?.[1] && pair[2] ? [[pair[1], pair[2]]] : []));
+    return found.length === pairs.length ? new Map(found) : undefined;
+  },
+};
+
 function splitList(value: string): readonly string[] {
   return value
     .split(',')

@@ -43,7 +43,8 @@ type MayBeUnset =
   | 'vmargs'
   | 'pluginsPath'
   | 'tsConfigFile'
-  | 'cacheDir';
+  | 'cacheDir'
+  | 'wheelFolder';
 
 type DefinedSettings = { readonly [N in Exclude<keyof RawSettings, MayBeUnset> | 'loadModels']: NonNullable<RawSettings[N]> };
 type UnsetSettings = { readonly [N in Exclude<MayBeUnset, 'loadModels'>]: RawSettings[N] };

@@ -41,10 +41,23 @@ export const ArchiveExists = defineError<{ file: string }>('ARCHIVE_EXISTS', {
   kind: 'bug',
   says: ({ file }) => `Model file already exists ${file}`,
 });
-export const DependenciesFailed = defineError<{ message: string }>('DEPENDENCIES_FAILED', {
+/** `reason`: what pip or venv said last that tells something. */
+export const DependenciesFailed = defineError<{ message: string; reason?: string | undefined }>('DEPENDENCIES_FAILED', {
   kind: 'invalid',
   type: 'ModelException',
-  says: ({ message }) => message,
+  says: ({ message, reason }) => `${message}${reason ? ` (${reason})` : ''}`,
+});
+/** model-config.yaml names an interpreter that the operator has not listed. */
+export const PythonNotListed = defineError<{ model: string; python: string; listed: readonly string[] }>('PYTHON_NOT_LISTED', {
+  kind: 'invalid',
+  type: 'ModelException',
+  says: ({ model, python, listed }) =>
+    `Model ${model} asks for the python ${python}, which sconce_pythons does not list (listed: ${listed.join(', ') || 'none'})`,
+});
+export const PythonUnusable = defineError<{ interpreter: string; why: string }>('PYTHON_UNUSABLE', {
+  kind: 'invalid',
+  type: 'ModelException',
+  says: ({ interpreter, why }) => `The interpreter ${interpreter} cannot be used: ${why}`,
 });
 export const VersionExists = defineError<{ model: string; version: string }>('VERSION_EXISTS', {
   kind: 'conflict',

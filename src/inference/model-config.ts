@@ -41,6 +41,8 @@ export interface SconceModelConfig {
   readonly recycleMemoryGrowthBytes: number | undefined;
   /** Threads of one worker's computations. undefined: the processors are shared out among the model's workers. YAML key `threads`. */
   readonly threads?: number | undefined;
+  /** Name of the interpreter, out of the operator's `sconce_pythons`; YAML key `python`. undefined: the server's. */
+  readonly python?: string | undefined;
   /** Threads of one ONNX session; YAML key `intraOpThreads`, default 1. */
   readonly intraOpThreads: number;
 }

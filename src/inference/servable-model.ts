@@ -1,5 +1,13 @@
 import type { ModelConfig } from './model-config.js';
 
+/** What a model's Python workers run in, where that isn't the server's interpreter as it is. */
+export interface ModelPython {
+  /** A path, or a name to be found on PATH. */
+  readonly interpreter: string;
+  /** Folder of packages installed for the model: comes right behind the model's directory on its module path. */
+  readonly packages: string | undefined;
+}
+
 /** What the intake makes of an archive: unpacked, checked and described. Nothing of the archive has been executed. */
 export interface ServableModel {
   readonly name: string;
@@ -20,6 +28,8 @@ export interface ServableModel {
   readonly serializedFile: string | undefined;
   readonly requirementsFile: string | undefined;
   readonly config: ModelConfig;
+  /** Set when a model is prepared that names an interpreter, has an environment of its own or had its requirements installed. */
+  readonly python?: ModelPython | undefined;
   /** SHA-256 hex of the archive's bytes; of a folder, over the names, sizes and change times of its files. */
   readonly contentHash: string;
   /** Archive copied into the store by registration from a URL: deleted with the model. Otherwise undefined. */

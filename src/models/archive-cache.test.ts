@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -11,7 +11,6 @@ import { ArchiveCache } from './archive-cache.js';
 import type { UnpackOutcome, UnpackTask } from './unpack/unpack-thread.js';
 
 const LIMITS = { maxArchiveBytes: 2 ** 20, maxUnpackedBytes: 2 ** 20, maxEntries: 100 };
-const LONG_AGO = new Date(Date.now() - 40 * 86_400_000);
 let folder: string;
 let root: string;
 let pool: TaskPool<UnpackTask, UnpackOutcome>;
@@ -87,42 +86,5 @@ describe('an archive', () => {
 
     expect(readdirSync((await started().tree(file, 'echo.mar')).folder)).toContain('echo.py');
     expect(timesUnpacked()).toBe(2);
-  });
-});
-
-describe('the cache', () => {
-  it('loses what nobody used for long and what is half made, and nothing else', async () => {
-    const { hash } = await started().tree(file, 'echo.mar');
-    for (const [name, marker, at] of [
-      ['unused', true, LONG_AGO],
-      ['recent', true, new Date()],
-      ['half-made', false, LONG_AGO],
-      ['being-made', false, new Date()],
-    ] as const) {
-      mkdirSync(join(root, name, 'tree'), { recursive: true });
-      if (marker) writeFileSync(join(root, name, '.complete'), '');
-      utimesSync(marker ? join(root, name, '.complete') : join(root, name), at, at);
-    }
-
-    await started().prune();
-
-    expect(readdirSync(root).sort()).toEqual([hash, 'being-made', 'recent'].sort());
-  });
-
-  it('keeps what this server gave out, however long ago', async () => {
-    const cache = started();
-    const { hash } = await cache.tree(file, 'echo.mar');
-    utimesSync(join(root, hash, '.complete'), LONG_AGO, LONG_AGO);
-
-    await cache.prune();
-    await started().prune();
-
-    expect(readdirSync(root)).toEqual([hash]);
-  });
-
-  it('that is not there yet has nothing to lose', async () => {
-    await started().prune();
-
-    expect(existsSync(root)).toBe(false);
   });
 });

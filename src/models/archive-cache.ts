@@ -1,16 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArchiveUnreadable } from '../errors/model.js';
 import type { Log } from '../observability/observer.js';
 import type { TaskPool } from '../threads/task-pool.js';
+import { COMPLETE, MarkedFolders } from './marked-folders.js';
 import type { UnpackLimits } from './unpack/unpack-limits.js';
 import type { UnpackOutcome, UnpackTask } from './unpack/unpack-thread.js';
-
-const COMPLETE = '.complete';
-const UNUSED_AFTER_MS = 30 * 86_400_000;
-const HALF_MADE_AFTER_MS = 86_400_000;
 
 /** An archive's tree in the cache. */
 export interface CachedTree {
@@ -25,23 +22,23 @@ export interface CachedTree {
  */
 export class ArchiveCache {
   readonly #unpacking = new Map<string, Promise<void>>();
-  /** Trees that this server gave out: models may be served from them for as long as it runs. */
-  readonly #given = new Set<string>();
+  readonly #folders: MarkedFolders;
 
   constructor(
-    private readonly root: string,
+    root: string,
     private readonly pool: TaskPool<UnpackTask, UnpackOutcome>,
     private readonly limits: UnpackLimits,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.#folders = new MarkedFolders(root, log);
+  }
 
   /** Gives the tree of an archive file, unpacking it when it isn't there yet. `url` is for messages. Throws ArchiveUnreadable. */
   async tree(file: string, url: string): Promise<CachedTree> {
     const before = await identity(file);
     const hash = await this.#run({ do: 'hash', file, maxBytes: this.limits.maxArchiveBytes }, url);
-    const home = join(this.root, hash);
-    this.#given.add(hash);
-    if (await touched(join(home, COMPLETE))) return { folder: join(home, 'tree'), hash };
+    const home = this.#folders.home(hash);
+    if (await this.#folders.give(hash)) return { folder: join(home, 'tree'), hash };
     let unpacking = this.#unpacking.get(hash);
     if (unpacking === undefined) {
       unpacking = this.#unpack({ file, url, home, before }).finally(() => this.#unpacking.delete(hash));
@@ -49,26 +46,6 @@ export class ArchiveCache {
     }
     await unpacking;
     return { folder: join(home, 'tree'), hash };
-  }
-
-  /** Removes trees that nobody used for 30 days, and what a killed server left half made. Done whenever a tree is added. Never rejects. */
-  async prune(): Promise<void> {
-    for (const name of await readdir(this.root).catch(() => [])) {
-      const home = join(this.root, name);
-      const marker = join(home, COMPLETE);
-      try {
-        if (this.#given.has(name)) {
-          await touched(marker);
-          continue;
-        }
-        const isWhole = existsSync(marker);
-        const { mtimeMs } = await stat(isWhole ? marker : home);
-        if (Date.now() - mtimeMs > (isWhole ? UNUSED_AFTER_MS : HALF_MADE_AFTER_MS)) await rm(home, { recursive: true, force: true });
-      } catch (error) {
-        // Another server on this machine may prune at the same time.
-        this.log.debug(`${home} could not be pruned: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
   }
 
   async #unpack({ file, url, home, before }: Unpacking): Promise<void> {
@@ -91,7 +68,7 @@ export class ArchiveCache {
     } finally {
       await rm(draft, { recursive: true, force: true });
     }
-    await this.prune();
+    await this.#folders.prune();
   }
 
   async #run(task: UnpackTask, url: string): Promise<string> {
@@ -113,15 +90,6 @@ interface Unpacking {
 async function identity(file: string): Promise<string> {
   const { ino, size, mtimeMs } = await stat(file);
   return `${ino} ${size} ${mtimeMs}`;
-}
-
-/** Sets a marker's time to now; false when there is none. */
-async function touched(marker: string): Promise<boolean> {
-  const now = new Date();
-  return utimes(marker, now, now).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Zip or tar.gz, by the first bytes: names lie, `.model` most of all. */

@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { archive } from '../../test/fixtures/archives.js';
 import { buildThreads } from '../../test/fixtures/driven-runner.js';
+import { noEnvironments } from '../../test/fixtures/python-environments.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
@@ -49,10 +50,7 @@ function intake(over: Partial<IntakeOptions> = {}): Intake {
     defaultHandler: undefined,
     envelope: undefined,
     maxArchiveBytes: 2 ** 20,
-    installDependencies: false,
-    interpreter: 'python3',
-    environment: {},
-    installerOutput: () => undefined,
+    environments: noEnvironments(folder, log),
     log,
     ...over,
   });
@@ -221,8 +219,9 @@ describe('a lone file of the store', () => {
 describe('what a model requires', () => {
   it('is nothing outside Python', async () => {
     copyFileSync(DOUBLE, join(store, 'double.onnx'));
-    const taking = intake({ installDependencies: true, interpreter: join(folder, 'no-python') });
+    const taking = intake({ environments: noEnvironments(folder, log, { install: true, interpreter: join(folder, 'no-python') }) });
+    const model = await taking.admit({ url: 'double.onnx' });
 
-    await expect(taking.prepare(await taking.admit({ url: 'double.onnx' }))).resolves.toBeUndefined();
+    expect(await taking.prepare(model, new AbortController().signal)).toBe(model);
   });
 });

@@ -10,7 +10,7 @@ import type { Log } from '../observability/observer.js';
 import { AllowedUrls } from './allowed-urls.js';
 import type { ArchiveCache } from './archive-cache.js';
 import { backendOf } from './backend-of.js';
-import { installDependencies } from './dependencies.js';
+import type { PythonEnvironments } from './environment/python-environments.js';
 import { download } from './fetch/download.js';
 import { fileFetcher } from './fetch/file.js';
 import { httpFetcher } from './fetch/http.js';
@@ -30,12 +30,7 @@ export interface IntakeOptions {
   /** Overrides every manifest's envelope. */
   readonly envelope: string | undefined;
   readonly maxArchiveBytes: number;
-  /** Install requirements of archives. */
-  readonly installDependencies: boolean;
-  readonly interpreter: string;
-  readonly environment: Readonly<Record<string, string>>;
-  /** Lines that pip writes. */
-  readonly installerOutput: (model: string, line: string) => void;
+  readonly environments: PythonEnvironments;
   readonly log: Log;
 }
 
@@ -106,16 +101,13 @@ export class Intake {
     }
   }
 
-  /** Installs what the archive requires and makes its virtual environment, where that is asked for. Rejects with DependenciesFailed. */
-  async prepare(model: ServableModel): Promise<void> {
-    const { interpreter, environment, installerOutput } = this.options;
-    if (model.backend !== 'python') return;
-    await installDependencies(model, {
-      install: this.options.installDependencies,
-      interpreter: model.runtime === 'python3' ? 'python3' : interpreter,
-      environment,
-      output: (line) => installerOutput(model.name, line),
-    });
+  /**
+   * Gives the model with what its workers run in: its interpreter, and what the archive requires, installed where that is asked for. Rejects with
+   * DependenciesFailed, PythonNotListed or PythonUnusable; `signal`, whose reason is a text, ends an installation.
+   */
+  async prepare(model: ServableModel, signal: AbortSignal): Promise<ServableModel> {
+    if (model.backend !== 'python') return model;
+    return { ...model, python: await this.options.environments.prepare(model, { ownsFolder: this.#isOwn(model.directory), signal }) };
   }
 
   /** Frees a model's files; its archive too when it came from a URL and `deleteDownloaded`. Never rejects. */
@@ -226,7 +218,11 @@ export class Intake {
 
   /** Only what lies in this run's own folder is ever deleted: a folder of the store or a cached tree is left alone. */
   async #remove(directory: string): Promise<void> {
-    if (directory.startsWith(join(this.options.workDirectory, 'models') + sep)) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+    if (this.#isOwn(directory)) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+  }
+
+  #isOwn(directory: string): boolean {
+    return directory.startsWith(join(this.options.workDirectory, 'models') + sep);
   }
 }
 

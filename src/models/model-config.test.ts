@@ -88,6 +88,7 @@ handler: { depth: [1, { deep: true }] }
     ['deviceIds: [0, one]', 'deviceIds', 'a list of whole numbers'],
     ['sconce: 5', 'sconce', 'a mapping'],
     ['sconce: { retryOnWorkerDeath: 3 }', 'sconce.retryOnWorkerDeath', 'true or false'],
+    ['sconce: { python: [a] }', 'sconce.python', 'a name out of sconce_pythons'],
     ['sconce: { recycle: { afterSeconds: -1 } }', 'sconce.recycle.afterSeconds', 'a number greater than 0'],
   ])('with %j keeps the rest and says what is ignored', (content, key, allowed) => {
     const { config, lines } = read(`${content}\nmaxNumSequence: 9`);
@@ -124,6 +125,13 @@ handler: { depth: [1, { deep: true }] }
     expect(
       read('sconce: { retryOnWorkerDeath: false, intraOpThreads: 0.2, recycle: { afterSeconds: 60, afterRequests: 10, memoryGrowthMb: 2 } }').config.sconce,
     ).toEqual({ retryOnWorkerDeath: false, recycleAfterS: 60, recycleAfterRequests: 10, recycleMemoryGrowthBytes: 2 ** 21, intraOpThreads: 1 });
+  });
+
+  it('names an interpreter, also by what YAML takes for a number', () => {
+    expect([read('sconce: { python: py312 }'), read('sconce: { python: 3.12 }')].map(({ config, lines }) => [config.sconce.python, lines])).toEqual([
+      ['py312', []],
+      ['3.12', []],
+    ]);
   });
 
   it.each([

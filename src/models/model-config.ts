@@ -109,6 +109,9 @@ function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
   };
   if (block !== undefined && block !== null && !isDocument(block)) warn('sconce', 'a mapping');
   if (of.retryOnWorkerDeath !== undefined && typeof of.retryOnWorkerDeath !== 'boolean') warn('sconce.retryOnWorkerDeath', 'true or false');
+  // A bare 3.12 is a number. One that is no such name is refused later: running the model on another interpreter helps nobody.
+  const python = typeof of.python === 'number' ? String(of.python) : of.python;
+  if (python !== undefined && python !== null && typeof python !== 'string') warn('sconce.python', 'a name out of sconce_pythons');
   const growthMb = positive(recycle, 'memoryGrowthMb', 'sconce.recycle.memoryGrowthMb');
   return {
     retryOnWorkerDeath: of.retryOnWorkerDeath !== false,
@@ -116,6 +119,7 @@ function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
     recycleAfterRequests: positive(recycle, 'afterRequests', 'sconce.recycle.afterRequests'),
     recycleMemoryGrowthBytes: growthMb === undefined ? undefined : growthMb * 2 ** 20,
     threads: wholeThreads(positive(of, 'threads', 'sconce.threads')),
+    python: typeof python === 'string' ? python : undefined,
     intraOpThreads: Math.max(1, Math.round(positive(of, 'intraOpThreads', 'sconce.intraOpThreads') ?? 1)),
   };
 }

@@ -19,8 +19,8 @@ interface ModelIntake {
     runtime?: ServableModel['runtime'] | undefined;
     handler?: string | undefined;
   }): Promise<ServableModel>;
-  /** Installs what the archive requires, where that is switched on. Rejects with DependenciesFailed. */
-  prepare(model: ServableModel): Promise<void>;
+  /** Gives the model with what its workers run in, installed where that is switched on; ends when the signal does. Rejects with DependenciesFailed and its like. */
+  prepare(model: ServableModel, signal: AbortSignal): Promise<ServableModel>;
   release(model: ServableModel, options: { readonly deleteDownloaded: boolean }): Promise<void>;
 }
 
@@ -42,6 +42,8 @@ export interface StartupModel {
 export class Registry implements ModelService {
   readonly #models = new Map<string, ModelVersions>();
   readonly #changes = new Map<string, Promise<unknown>>();
+  /** What is being prepared: not registered yet, but it can be unregistered. */
+  readonly #preparing = new Map<ServableModel, AbortController>();
   readonly #startup: string[] = [];
   #startupDone = false;
   #draining = false;
@@ -61,11 +63,12 @@ export class Registry implements ModelService {
     this.#find(model).get(version);
   }
 
-  /** Loads the start-up models one after another up to their unpacking; their workers come up together. A broken one is logged and left out. */
-  async loadAtStartup(models: readonly StartupModel[]): Promise<void> {
+  /** Loads the start-up models one after another up to their unpacking; their workers come up together. A broken one is logged and left out. `stopping` ends it. */
+  async loadAtStartup(models: readonly StartupModel[], stopping?: AbortSignal): Promise<void> {
     const { log } = this.options;
     const workers: Promise<unknown>[] = [];
     for (const { name, url } of models) {
+      if (stopping?.aborted) break;
       log.info(`Loading initial models: ${url}`);
       try {
         const version = await this.#admit({ url, modelName: name, synchronous: false, s3SseKms: false }, true);
@@ -109,6 +112,11 @@ export class Registry implements ModelService {
   }
 
   unregister(model: string, version: string | undefined): Promise<void> {
+    const preparing = this.#preparingOf(model, version);
+    if (preparing !== undefined) {
+      preparing.abort('it was unregistered meanwhile');
+      return this.#change(model, async () => undefined);
+    }
     return this.#change(model, async () => {
       const versions = this.#find(model);
       const served = versions.get(version);
@@ -180,13 +188,29 @@ export class Registry implements ModelService {
     return versions;
   }
 
+  /** One that is still being prepared. Without a version it is meant only where the model has no other. */
+  #preparingOf(name: string, version: string | undefined): AbortController | undefined {
+    const meant = [...this.#preparing].find(([model]) => model.name === name && (version === undefined ? !this.#models.has(name) : model.version === version));
+    return meant?.[1];
+  }
+
+  async #prepare(model: ServableModel): Promise<ServableModel> {
+    const ending = new AbortController();
+    this.#preparing.set(model, ending);
+    try {
+      return await this.options.intake.prepare(model, ending.signal);
+    } finally {
+      this.#preparing.delete(model);
+    }
+  }
+
   async #admit(wish: RegisterWish, atStartup: boolean): Promise<ServedVersion> {
     const { intake, serving, defaults, configured, log } = this.options;
-    const model = await intake.admit(wish);
-    return this.#change(model.name, async () => {
+    const admitted = await intake.admit(wish);
+    return this.#change(admitted.name, async () => {
       try {
-        this.#assertFree(model);
-        await intake.prepare(model);
+        this.#assertFree(admitted);
+        const model = await this.#prepare(admitted);
         const backend = serving.backends.get(model.backend);
         if (backend === undefined) throw BackendUnavailable({ backend: model.backend, why: 'it is not part of this server' });
         const limits = resolveLimits(model, configured(model.name, model.version), atStartup ? undefined : wish, defaults);
@@ -198,7 +222,7 @@ export class Registry implements ModelService {
         log.info(`Model ${model.name} loaded.`);
         return version;
       } catch (error) {
-        await intake.release(model, { deleteDownloaded: true });
+        await intake.release(admitted, { deleteDownloaded: true });
         throw error;
       }
     });

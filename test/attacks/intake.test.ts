@@ -14,6 +14,7 @@ import type { UnpackOutcome, UnpackTask } from '../../src/models/unpack/unpack-t
 import { TaskPool, threadEntry } from '../../src/threads/task-pool.js';
 import { archive } from '../fixtures/archives.js';
 import { buildThreads } from '../fixtures/driven-runner.js';
+import { noEnvironments } from '../fixtures/python-environments.js';
 import { KeptLog } from '../fixtures/silent-observer.js';
 
 const LIMITS = { maxArchiveBytes: 2 ** 20, maxUnpackedBytes: 2 ** 27, maxEntries: 200 };
@@ -45,10 +46,7 @@ beforeEach(() => {
     defaultHandler: undefined,
     envelope: undefined,
     maxArchiveBytes: LIMITS.maxArchiveBytes,
-    installDependencies: false,
-    interpreter: 'python3',
-    environment: {},
-    installerOutput: () => undefined,
+    environments: noEnvironments(folder, log),
     log,
   });
 });

@@ -5,11 +5,11 @@ import { z } from 'zod';
 import { archive } from '../fixtures/archives.js';
 import { RunningServer } from './running-server.js';
 
-const surroundings = z.object({ threads: z.number(), omp: z.string(), cores: z.array(z.number()), gpu: z.number().nullable() });
+const computing = z.object({ threads: z.number(), omp: z.string(), cores: z.array(z.number()), gpu: z.number().nullable() });
 const workers = z.array(z.object({ workers: z.array(z.object({ id: z.string(), pid: z.number() })) }));
 
-async function ask(server: RunningServer, model: string): Promise<z.infer<typeof surroundings>> {
-  return surroundings.parse((await server.predict(model, { body: '' })).json());
+async function ask(server: RunningServer, model: string): Promise<z.infer<typeof computing>> {
+  return computing.parse((await server.predict(model, { body: '' })).json());
 }
 
 /** Processors that the workers of a model are bound to, in the order of describe. */
@@ -28,15 +28,15 @@ describe('workers of a model', () => {
   afterAll(() => server.dispose());
 
   it('compute with as many threads as leave every worker its share of the processors', async () => {
-    const file = await archive(server.store, { name: 'shared', handler: 'surroundings.py' });
+    const file = await archive(server.store, { name: 'shared', handler: 'computing.py' });
     await server.manage('POST', `/models?url=${file}&initial_workers=${availableParallelism()}`);
 
     expect(await ask(server, 'shared')).toMatchObject({ threads: 1, omp: '1', gpu: null });
   });
 
   it('compute with all of them when there is one worker, and with as many threads as its model says', async () => {
-    const one = await archive(server.store, { name: 'alone', handler: 'surroundings.py' });
-    const told = await archive(server.store, { name: 'told', handler: 'surroundings.py', config: 'sconce:\n  threads: 3\n' });
+    const one = await archive(server.store, { name: 'alone', handler: 'computing.py' });
+    const told = await archive(server.store, { name: 'told', handler: 'computing.py', config: 'sconce:\n  threads: 3\n' });
     for (const file of [one, told]) await server.manage('POST', `/models?url=${file}&initial_workers=1`);
 
     expect(await ask(server, 'alone')).toMatchObject({ threads: availableParallelism(), omp: String(availableParallelism()) });
@@ -51,7 +51,7 @@ describe('OMP_NUM_THREADS', () => {
 
   it('of the server decides, as under TorchServe', async () => {
     await server.start({ env: { OMP_NUM_THREADS: '1' } });
-    const file = await archive(server.store, { name: 'one', handler: 'surroundings.py', config: 'sconce:\n  threads: 3\n' });
+    const file = await archive(server.store, { name: 'one', handler: 'computing.py', config: 'sconce:\n  threads: 3\n' });
     await server.manage('POST', `/models?url=${file}&initial_workers=1`);
 
     expect(await ask(server, 'one')).toMatchObject({ threads: 1, omp: '1' });
@@ -65,7 +65,7 @@ describe.runIf(process.platform === 'linux' && availableParallelism() > 1)('cpu_
 
   it('binds each worker to its share of the cores, and shares them out anew when the model is scaled, with every request answered', async () => {
     await server.start({ config: { cpu_launcher_enable: 'true', cpu_launcher_args: '--use_logical_core --enable_jemalloc' } });
-    const file = await archive(server.store, { name: 'bound', handler: 'surroundings.py' });
+    const file = await archive(server.store, { name: 'bound', handler: 'computing.py' });
     await server.manage('POST', `/models?url=${file}&initial_workers=1`);
     const alone = await ask(server, 'bound');
     let running = true;
@@ -97,7 +97,7 @@ describe('a parallel model', () => {
     await server.start();
     const file = await archive(server.store, {
       name: 'parallel',
-      handler: 'surroundings.py',
+      handler: 'computing.py',
       config: 'parallelType: custom\nparallelLevel: 2\ndeviceType: gpu\n',
     });
     const registered = await server.manage('POST', `/models?url=${file}&initial_workers=1`);

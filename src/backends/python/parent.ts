@@ -3,8 +3,8 @@ import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { BackendUnavailable } from '../../errors/backend.js';
 import type { Log } from '../../observability/observer.js';
+import { OutputLines } from '../../platform/output-lines.js';
 import { killWithGroup } from '../../platform/processes.js';
-import { OutputLines } from './output-lines.js';
 
 /** What the parent needs to make a worker; see python/sconce_worker/worker_setup.py. */
 export interface ForkOrder {

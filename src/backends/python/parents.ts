@@ -26,7 +26,7 @@ export class Parents {
 
   /** The parent to fork the model's workers from, ready. Rejects with BackendUnavailable. */
   async parentFor(model: ServableModel): Promise<WarmParent> {
-    const interpreter = await this.#interpreterOf(model);
+    const interpreter = this.#interpreterOf(model);
     const warm = this.options.warmImports;
     const first = this.#get(interpreter, warm);
     const { warmModules } = await first.ready;
@@ -44,14 +44,9 @@ export class Parents {
     await Promise.all(all.map(({ parent }) => parent.end()));
   }
 
-  async #interpreterOf(model: ServableModel): Promise<string> {
+  #interpreterOf(model: ServableModel): string {
     if (model.runtime === 'LSP') throw BackendUnavailable({ backend: 'python', why: 'C++ handlers (runtime LSP) are not served' });
-    if (model.config.useVenv === true) {
-      for (const folder of [model.directory, model.linkParent]) {
-        const python = folder === undefined ? undefined : join(folder, 'venv', 'bin', 'python');
-        if (python !== undefined && (await exists(python))) return python;
-      }
-    }
+    if (model.python !== undefined) return model.python.interpreter;
     return model.runtime === 'python3' ? 'python3' : this.options.interpreter;
   }
 
@@ -88,15 +83,20 @@ export class Parents {
   }
 }
 
-/** Whether the model's folder holds a module that an import by its code must find before the parent's. */
-async function brings(model: ServableModel, warmModules: ReadonlySet<string>): Promise<boolean> {
-  const entries = await readdir(model.directory, { withFileTypes: true }).catch(() => []);
+/** Whether the model's folder, or its installed packages, hold a module that an import by its code must find before the parent's. */
+async function brings({ directory, python }: ServableModel, warmModules: ReadonlySet<string>): Promise<boolean> {
+  for (const folder of [directory, ...(python?.packages === undefined ? [] : [python.packages])]) if (await holdsAny(folder, warmModules)) return true;
+  return false;
+}
+
+async function holdsAny(folder: string, warmModules: ReadonlySet<string>): Promise<boolean> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
     const [name = '', ...endings] = entry.name.split('.');
     if (!warmModules.has(name)) continue;
     if (/^(py|pyc|so)$/.test(endings.at(-1) ?? '')) return true;
     // A folder without __init__.py gives way to any ordinary package.
-    if (endings.length === 0 && (await exists(join(model.directory, name, '__init__.py')))) return true;
+    if (endings.length === 0 && (await exists(join(folder, name, '__init__.py')))) return true;
   }
   return false;
 }

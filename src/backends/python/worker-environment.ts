@@ -15,6 +15,7 @@ export function workerEnvironment(options: PythonBackendOptions, { model, device
     ...handlerFolder(model.handler),
     ...options.inheritedPythonPath.split(':').filter((entry) => entry !== ''),
     model.directory,
+    ...(model.python?.packages === undefined ? [] : [model.python.packages]),
     ...(model.linkParent === undefined ? [] : [model.linkParent]),
     options.pythonHome,
   ];

@@ -5,7 +5,7 @@ const CARRIAGE_RETURN = 0x0d;
 const MAX_LINE_BYTES = 64 * 1024;
 
 /**
- * Splits a worker's output into lines at LF, CR LF and CR (progress bars). A line longer than `maxLineBytes` comes in pieces of at most that size,
+ * Splits the output of a process into lines at LF, CR LF and CR (progress bars). A line longer than `maxLineBytes` comes in pieces of at most that size,
  * cut between characters where the text is UTF-8. Holds never more than one unfinished piece.
  */
 export class OutputLines {

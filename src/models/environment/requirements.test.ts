@@ -1,0 +1,118 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Requirements, type RequirementsOf, readRequirements } from './requirements.js';
+
+let folder: string;
+let directory: string;
+
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'sconce-reqs-')));
+  directory = join(folder, 'model');
+  mkdirSync(directory);
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function put(name: string, text: string): string {
+  const path = join(folder, name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  return path;
+}
+
+function read(text: string, over: Partial<RequirementsOf> = {}): Promise<Requirements> {
+  return readRequirements(put('model/requirements.txt', text), { directory, contentHash: 'one', environment: {}, ...over });
+}
+
+async function digests(text: string, ...over: readonly Partial<RequirementsOf>[]): Promise<number> {
+  return new Set((await Promise.all(over.map((each) => read(text, each)))).map(({ digest }) => digest)).size;
+}
+
+/** Whether the rest of the archive counts for what is installed. */
+async function countsTheArchive(text: string): Promise<boolean> {
+  return (await digests(text, { contentHash: 'one' }, { contentHash: 'two' })) === 2;
+}
+
+describe('requirements', () => {
+  it.each([
+    'numpy',
+    'numpy==1.26 # as in training',
+    'uvicorn[standard] >= 0.20, < 1 ; python_version > "3.9"',
+    'thing~=1.0 \\\n  --hash=sha256:00 \\\n  --hash=sha256:01',
+    'thing @ https://files.test/thing-1.0-py3-none-any.whl',
+    'thing @ git+https://git.test/thing.git@main',
+    '--index-url https://index.test/simple\n--extra-index-url=https://other.test\n--pre\nnumpy',
+    '# nothing but words: ./here\n\n',
+  ])('that name only what is elsewhere are the same in every archive: %s', async (text) => {
+    expect(await countsTheArchive(text)).toBe(false);
+  });
+
+  it.each([
+    './wheels/a.whl',
+    'a-1.0-py3-none-any.whl',
+    '.',
+    '-e ./mine',
+    '--editable=mine',
+    '-f wheels',
+    '--find-links ./wheels',
+    'a @ file:./a.whl',
+    'a; b\n../x/y',
+  ])('that name files of the archive change with it: %s', async (text) => {
+    expect(await countsTheArchive(text)).toBe(true);
+  });
+
+  it('are as their own text and that of the files they name, however deep and in circles', async () => {
+    const text = '-r more/a.txt\n-cb.txt\n--constraint=more/c.txt\n--requirement "more/d e.txt"\n';
+    const names = ['more/a.txt', 'more/deep.txt', 'b.txt', 'more/c.txt', 'more/d e.txt'];
+    for (const name of names) put(`model/${name}`, name === 'more/a.txt' ? '-r deep.txt\n-r a.txt\n-r ../requirements.txt' : 'x');
+    const seen = [(await read(text)).digest];
+
+    for (const name of names) {
+      put(`model/${name}`, name === 'more/a.txt' ? '-r deep.txt\nchanged' : 'changed');
+      seen.push((await read(text)).digest);
+    }
+
+    expect(new Set(seen).size).toBe(names.length + 1);
+    await expect(read('-r missing.txt')).rejects.toThrow('ENOENT');
+  });
+
+  it('that name files of this machine change with them', async () => {
+    const wheel = put('wheels/a.whl', 'a');
+    const text = `a @ file://${wheel}\n--find-links ${dirname(wheel)}\n`;
+    const before = await read(text);
+    expect((await read(text)).digest).toBe(before.digest);
+
+    utimesSync(wheel, new Date(1000), new Date(1000));
+    const newer = await read(text);
+    put('wheels/b.whl', 'b');
+
+    expect(new Set([before.digest, newer.digest, (await read(text)).digest]).size).toBe(3);
+  });
+
+  it('depend on the variables that they name, but for names and passwords in addresses', async () => {
+    const at = (NAME: string) => ({ environment: { NAME } });
+
+    expect(await digests(`numpy==\${NAME}`, at('1'), at('2'))).toBe(2);
+    expect(await digests('numpy', at('1'), at('2'))).toBe(1);
+    expect(await digests(`--index-url https://\${NAME}@index.test/simple`, at('me:one'), at('me:two'))).toBe(1);
+  });
+
+  it('that install for editing are told from others', async () => {
+    expect((await read('-e ./mine')).isEditable).toBe(true);
+    expect((await read('./mine')).isEditable).toBe(false);
+  });
+
+  it('that are hostile are read in no time, or refused', async () => {
+    for (const piece of [' ', '[', 'a ', '@', '://', '#', '\\\n', '"', '-r']) await read(piece.repeat(2 ** 20 / piece.length)).catch(() => undefined);
+
+    await expect(read('x\n'.repeat(2 ** 22))).rejects.toThrow('too long');
+    await expect(read('-r /dev/zero')).rejects.toThrow('is no file');
+    await expect(read('-r more')).rejects.toThrow();
+    for (let number = 0; number < 60; number += 1) put(`model/r${number}.txt`, `-r r${number + 1}.txt`);
+    await expect(read('-r r0.txt')).rejects.toThrow('more than 50 files');
+  });
+});

@@ -1,0 +1,142 @@
+import { createHash, type Hash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What decides which packages a requirements file brings. */
+export interface Requirements {
+  /** Absolute. */
+  readonly file: string;
+  /** Hash of all of it, hex; holds no secret. */
+  readonly digest: string;
+  /** What is installed points back into the model's folder (`-e`), so it cannot outlive that. */
+  readonly isEditable: boolean;
+}
+
+export interface RequirementsOf {
+  /** The model's folder, in which pip runs. */
+  readonly directory: string;
+  /** Of everything in that folder. */
+  readonly contentHash: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const MAX_FILES = 50;
+const MAX_BYTES = 4 * 2 ** 20;
+const NESTED = /^(?:-r ?|-c ?|--requirement[ =]|--constraint[ =])(.+)$/;
+const EDITABLE = /^(?:-e|--editable)\b/;
+/** `name[extra]>=1; marker` and `name @ https://…`: what is nowhere on this machine. */
+const PLAIN = /^[a-z0-9][\w.-]* ?(?:\[[^\]]*\])? ?(?:[=<>!~(;].*|@ ?(?!file:)[a-z+]+:\/\/.*)?$/i;
+const PLAIN_OPTION =
+  /^(?:--(?:pre|no-index|prefer-binary|require-hashes)|(?:-i|--(?:index-url|extra-index-url|trusted-host|no-binary|only-binary|use-feature))[ =].*)$/;
+const ARCHIVE = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|gz|bz2|xz|lz|lzma)\b/i;
+
+/**
+ * Reads a requirements file and all that it names: further files by their text, the model's own files by the hash of the model, and files elsewhere on
+ * this machine by size and time. Rejects with the file system's error when a file cannot be read.
+ */
+export async function readRequirements(file: string, of: RequirementsOf): Promise<Requirements> {
+  const reading = new Reading(of);
+  await reading.take(file);
+  return { file, digest: reading.digest(), isEditable: reading.isEditable };
+}
+
+class Reading {
+  isEditable = false;
+  readonly #hash: Hash = createHash('sha256');
+  readonly #seen = new Set<string>();
+  #isLocal = false;
+  #bytes = 0;
+
+  constructor(private readonly of: RequirementsOf) {}
+
+  async take(file: string): Promise<void> {
+    if (this.#seen.has(file)) return;
+    if (this.#seen.size >= MAX_FILES) throw new Error(`more than ${MAX_FILES} files of requirements`);
+    this.#seen.add(file);
+    const found = await stat(file);
+    this.#bytes += found.size;
+    if (!found.isFile() || this.#bytes > MAX_BYTES) throw new Error(`${file} is no file, or too long`);
+    const text = withoutSecrets(expanded(await readFile(file, 'utf8'), this.of.environment));
+    this.#add('text', text);
+    for (const line of lines(text)) await this.#line(line, dirname(file));
+  }
+
+  digest(): string {
+    if (this.#isLocal) this.#add('model', this.of.contentHash);
+    return this.#hash.digest('hex');
+  }
+
+  async #line(line: string, folder: string): Promise<void> {
+    const nested = NESTED.exec(line)?.[1]?.replace(/^(["'])(.*)\1$/, '$2');
+    if (nested !== undefined) {
+      if (!/^https?:/i.test(nested)) await this.take(path(nested, folder));
+      return;
+    }
+    if (PLAIN_OPTION.test(line) || (PLAIN.test(line) && !(ARCHIVE.test(line) && !line.includes('://')))) return;
+    this.#isLocal = true;
+    this.isEditable ||= EDITABLE.test(line);
+    const elsewhere = path(locationIn(line), this.of.directory);
+    if (!elsewhere.startsWith(this.of.directory + sep)) this.#add('elsewhere', await description(elsewhere));
+  }
+
+  #add(kind: string, text: string): void {
+    this.#hash.update(`${kind} ${Buffer.byteLength(text)}\n${text}`);
+  }
+}
+
+/** As pip does: `${NAME}` in capitals, where the variable is set. */
+function expanded(text: string, environment: Readonly<Record<string, string>>): string {
+  return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name: string) => environment[name] ?? whole);
+}
+
+/** Names and passwords in URLs, which change without changing what is there, and are no one's to keep. */
+export function withoutSecrets(text: string): string {
+  return text.replace(/:\/\/[^/@\s]+@/g, '://');
+}
+
+/** Lines joined at their backslashes, without comments, and with one blank where there are several: no pattern here may take long over a hostile line. */
+function lines(text: string): readonly string[] {
+  return text
+    .replace(/\\\r?\n/g, '')
+    .split(/\r?\n/)
+    .map((line) =>
+      line
+        .replace(/(?:^|\s)#.*$/, '')
+        .replace(/\s+/g, ' ')
+        .trim(),
+    )
+    .filter((line) => line !== '');
+}
+
+/** What is left of a line that names something local, without option, name, extras and marker. */
+function locationIn(line: string): string {
+  const location = line
+    .replace(/^(?:-e|--editable|-f|--find-links)[ =]?/, '')
+    .replace(/^[\w.-]+(?:\[[^\]]*\])? ?@ ?/, '')
+    .replace(/ ?;.*$/, '')
+    .replace(/ --.*$/, '');
+  return location.endsWith(']') ? location.slice(0, location.lastIndexOf('[')) : location;
+}
+
+function path(location: string, folder: string): string {
+  if (/^file:/i.test(location)) {
+    try {
+      return fileURLToPath(location);
+    } catch {
+      // file://./here and the like, which pip refuses or reads in its own way.
+      return folder;
+    }
+  }
+  return isAbsolute(location) ? location : resolve(folder, location);
+}
+
+/** Names, sizes and times of a file, or of what lies in a folder. */
+export async function description(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return `${path} is not there`;
+  if (!found.isDirectory()) return `${path} ${found.size} ${found.mtimeMs}`;
+  const names = (await readdir(path)).sort();
+  const each = await Promise.all(names.map(async (name) => ({ name, at: await stat(join(path, name)).catch(() => undefined) })));
+  return [path, ...each.map(({ name, at }) => `${name} ${at?.size} ${at?.mtimeMs}`)].join('\n');
+}
