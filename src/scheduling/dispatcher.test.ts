@@ -204,4 +204,14 @@ describe('a dispatcher', () => {
 
     expect(offer(dispatcher).answer.outcome).toBe('QUEUE_FULL');
   });
+
+  it('with job tickets accepts no more than the batch that gathers can hold', () => {
+    const dispatcher = aDispatcher({ useJobTicket: true, batchSize: 2, queueSize: 10 });
+    dispatcher.laneReady(new RecordingLane('a'));
+    dispatcher.laneReady(new RecordingLane('b'));
+
+    const outcomes = Array.from({ length: 5 }, () => offer(dispatcher).answer.outcome);
+
+    expect(outcomes).toEqual([undefined, undefined, undefined, undefined, 'QUEUE_FULL']);
+  });
 });

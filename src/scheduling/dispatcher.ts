@@ -102,7 +102,7 @@ export class Dispatcher implements Scheduler {
     load.onEmpty?.();
     this.#dispatch();
     this.#watchForLane();
-    this.#checkQuiet();
+    this.#settle();
   }
 
   laneLeaving(lane: Lane): Promise<void> {
@@ -121,7 +121,7 @@ export class Dispatcher implements Scheduler {
     this.#line.supplyChanged(supply);
     if (this.#usableLanes() > 0 || supply.hopeful > 0) return this.#dispatch();
     for (const pending of this.#line) this.#refuse(pending, this.#noSupply(pending.request));
-    this.#checkQuiet();
+    this.#settle();
   }
 
   async drain(deadline: AbortSignal): Promise<void> {
@@ -131,7 +131,7 @@ export class Dispatcher implements Scheduler {
       if (deadline.aborted) resolve();
       else deadline.addEventListener('abort', () => resolve(), { once: true });
     });
-    this.#checkQuiet();
+    this.#settle();
     await Promise.race([quiet, expired]);
     clearTimeout(this.#batchTimer);
     clearTimeout(this.#noLaneTimer);
@@ -152,6 +152,7 @@ export class Dispatcher implements Scheduler {
       this.#dispatchIsDue = false;
       this.#dispatch();
       for (const pending of this.#line) if (!pending.watched) this.#watchWaiting(pending);
+      this.#settle();
     });
   }
 
@@ -187,7 +188,7 @@ export class Dispatcher implements Scheduler {
     if (deadlineAtMs === Number.POSITIVE_INFINITY) return;
     pending.watchDeadline(deadlineAtMs - this.now(), () => {
       this.#refuse(pending, DeadlineExceeded({ model: this.model, afterMs: deadlineAtMs - request.receivedAtMs }));
-      this.#checkQuiet();
+      this.#settle();
     });
   }
 
@@ -203,7 +204,7 @@ export class Dispatcher implements Scheduler {
     const drop = () => {
       if (pending.dispatchedAtMs !== undefined && !this.discipline.heedsDepartures) return;
       this.#refuse(pending, RequestCancelled({}));
-      this.#checkQuiet();
+      this.#settle();
     };
     if (cancelled.aborted) return drop();
     cancelled.addEventListener('abort', drop, { once: true });
@@ -226,7 +227,7 @@ export class Dispatcher implements Scheduler {
           this.#refuse(pending, ModelLoading({ model: this.model, version: pending.request.version }));
         }
         this.#watchForLane();
-        this.#checkQuiet();
+        this.#settle();
       },
       Math.max(1, leftMs),
     );
@@ -282,11 +283,10 @@ export class Dispatcher implements Scheduler {
   }
 
   #freed(load: LaneLoad): void {
-    if (load.leaving) this.#leaveWhenEmpty(load);
     if (this.#gathersTurns && !load.running) this.#dispatchThisTurn();
     else this.#dispatch();
     load.carryOn();
-    this.#checkQuiet();
+    this.#settle();
   }
 
   #leaveWhenEmpty(load: LaneLoad): void {
@@ -327,7 +327,9 @@ export class Dispatcher implements Scheduler {
     return startable > this.#line.length;
   }
 
-  #checkQuiet(): void {
+  /** After something has ended: lanes that leave may go, and those who wait for quiet hear of it. */
+  #settle(): void {
+    for (const load of this.#lanes.values()) if (load.leaving) this.#leaveWhenEmpty(load);
     if (this.#whenQuiet.length === 0 || this.#line.length > 0) return;
     for (const load of this.#lanes.values()) if (!load.empty) return;
     for (const resolve of this.#whenQuiet.splice(0)) resolve();

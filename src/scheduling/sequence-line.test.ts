@@ -249,6 +249,20 @@ describe('sequences', () => {
     expect(b.runs.length).toBe(2);
   });
 
+  it('let a lane leave when the last request that waits for it is given up', async () => {
+    const dispatcher = aDispatcher({ batchSize: 2 }, SEQUENCES);
+    const lane = new RecordingLane('a');
+    dispatcher.laneReady(lane);
+    const client = new AbortController();
+    offer(dispatcher, { ...of('x'), cancelled: client.signal });
+
+    const left = dispatcher.laneLeaving(lane);
+    client.abort();
+
+    await expect(left).resolves.toBeUndefined();
+    expect(lane.runs.length).toBe(0);
+  });
+
   it('leave a describe request alone: it belongs to none', () => {
     const dispatcher = aDispatcher({ batchSize: 2 }, SEQUENCES);
     const lane = new RecordingLane('a');
