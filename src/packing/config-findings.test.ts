@@ -29,7 +29,7 @@ describe('model-config.yaml', () => {
     ['batchSize: many', 'model-config.yaml: batchSize would be ignored: it takes a whole number'],
     ['deviceType: tpu', 'model-config.yaml: deviceType would be ignored: it takes cpu, gpu'],
     ['parallelType: tp', 'model-config.yaml: parallelType counts only with parallelLevel: add parallelLevel, or torchrun with nproc-per-node'],
-    ['torchrun: {nproc-per-node: 2}', 'model-config.yaml: parallelLevel and torchrun count only with parallelType: add parallelType (pp, tp, pptp or custom)'],
+    ['torchrun: {nproc-per-node: 2}', 'model-config.yaml: parallelLevel would be ignored: it takes only together with parallelType'],
     ['minWorkers: 2', 'model-config.yaml: minWorkers and maxWorkers count only together: give both'],
     ['minWorkers: 3\nmaxWorkers: 2', 'model-config.yaml: maxWorkers is less than minWorkers, so neither counts: raise maxWorkers'],
     ['sequenceBatching: true', 'model-config.yaml: sequenceBatching needs sequenceMaxIdleMSec, in milliseconds: add it'],

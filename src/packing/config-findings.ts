@@ -57,8 +57,6 @@ export function readConfig(content: string, model: ModelDescription): { readonly
 
   if (config.parallelType !== undefined && config.parallelLevel === undefined)
     add('parallel', 'parallelType counts only with parallelLevel: add parallelLevel, or torchrun with nproc-per-node');
-  if (config.parallelLevel !== undefined && config.parallelType === undefined)
-    add('parallel', 'parallelLevel and torchrun count only with parallelType: add parallelType (pp, tp, pptp or custom)');
   if ((config.minWorkers ?? 0) > (config.maxWorkers ?? config.minWorkers ?? 0))
     add('workers', 'maxWorkers is less than minWorkers, so neither counts: raise maxWorkers');
   if ((config.minWorkers === undefined) !== (config.maxWorkers === undefined)) add('workers', 'minWorkers and maxWorkers count only together: give both');
