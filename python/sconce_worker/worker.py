@@ -45,7 +45,7 @@ def _serve(data: socket.socket, reader: frames.FrameReader) -> int:
 
         loop = overlapping.new_loop()
     outcome = loading.load(order)
-    data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line))
+    data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line, outcome.traceback))
     if outcome.service is None:
         return 1
     if loop is None:

@@ -24,5 +24,7 @@ export interface PythonBackendOptions {
   readonly warmImports: boolean;
   /** Threads of one worker's computations, unless OMP_NUM_THREADS is in `environment`; undefined: what the libraries choose. */
   readonly threadsPerWorker: number | undefined;
+  /** Whether a client hears the traceback of what a handler raised: only where the client is the handler's author. No setting of a server turns it on. */
+  readonly devTracebacks?: boolean | undefined;
   readonly log: Log;
 }

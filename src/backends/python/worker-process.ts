@@ -191,7 +191,7 @@ export class WorkerProcess implements Runner {
 
   #frames(socket: Socket): (chunk: Buffer) => void {
     const { model, device, batchSize, maxResponseBytes } = this.spec;
-    const { limitMaxImagePixels, threadsPerWorker } = this.surroundings.options;
+    const { limitMaxImagePixels, threadsPerWorker, devTracebacks } = this.surroundings.options;
     this.#data = socket;
     socket.write(
       encodeLoad({
@@ -204,6 +204,7 @@ export class WorkerProcess implements Runner {
         limitMaxImagePixels,
         modelYamlConfig: model.config.raw,
         threads: threadsPerWorker ?? null,
+        ...(devTracebacks ? { devTracebacks } : {}),
       }),
     );
     // A worker that lets go of its line but lives on is of no use.
@@ -236,7 +237,7 @@ export class WorkerProcess implements Runner {
     return fault === undefined;
   }
 
-  #loaded({ code, message, lastLine }: Extract<WorkerFrame, { kind: 'loaded' }>): boolean {
+  #loaded({ code, message, lastLine, traceback }: Extract<WorkerFrame, { kind: 'loaded' }>): boolean {
     if (!this.#greeted || this.#state !== 'loading') return false;
     this.#clear('startup');
     if (code === 200) {
@@ -246,7 +247,7 @@ export class WorkerProcess implements Runner {
       return true;
     }
     this.#state = 'failed';
-    this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message });
+    this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message, traceback });
     this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
     return true;
   }
@@ -315,7 +316,8 @@ export class WorkerProcess implements Runner {
     if (this.#asked) return LoadFailed({ status: 500, message: 'The worker was stopped while it was loading.' });
     const outOfMemory = signal === 'SIGKILL' || code === 137;
     const how = signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
-    return LoadFailed({ status: outOfMemory ? 507 : 500, message: `The worker ended while it was loading (${how}).` });
+    const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.all().join('\n') : undefined;
+    return LoadFailed({ status: outOfMemory ? 507 : 500, message: `The worker ended while it was loading (${how}).`, traceback });
   }
 
   /** One timer per purpose: a new one replaces the one before. */
