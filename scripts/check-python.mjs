@@ -6,8 +6,8 @@ import { ensurePythonEnvironment } from './setup-python.mjs';
 const python = await ensurePythonEnvironment({ log: (line) => console.log(line) });
 const ruff = join(dirname(python), 'ruff');
 for (const args of [
-  ['check', 'python', 'scripts', 'demo'],
-  ['format', '--check', 'python', 'scripts', 'demo'],
+  ['check', 'python', 'scripts', 'demo', 'templates'],
+  ['format', '--check', 'python', 'scripts', 'demo', 'templates'],
 ]) {
   const { status } = spawnSync(ruff, [...args, '--config', 'python/pyproject.toml'], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);

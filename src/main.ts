@@ -1,8 +1,7 @@
-// The composition root: the only file that knows every room. Builds the parts, wires them, and runs their life cycle.
+// The composition root of a server: builds the parts of every room, wires them, and runs their life cycle.
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, homedir, hostname, tmpdir, totalmem } from 'node:os';
+import { availableParallelism, hostname, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InferenceGate } from './admission/inference-gate.js';
 import { ManagementGate } from './admission/management-gate.js';
 import { TokenGate } from './admission/token-gate.js';
@@ -14,28 +13,23 @@ import { inferenceRoutes } from './api/torchserve-rest/inference-routes.js';
 import { managementRoutes } from './api/torchserve-rest/management-routes.js';
 import { metricsRoutes } from './api/torchserve-rest/metrics-routes.js';
 import { modelInferenceDocument } from './api/torchserve-rest/openapi/model-documents.js';
-import type { Backend } from './backends/backend.js';
 import { CrashLog } from './backends/crash-log.js';
 import { DeviceAllocator } from './backends/device-allocator.js';
-import { JavascriptBackend } from './backends/javascript/javascript-backend.js';
-import { DEFAULT_MAX_IMAGE_PIXELS, OnnxBackend } from './backends/onnx/onnx-backend.js';
-import { PythonBackend } from './backends/python/python-backend.js';
 import { WorkerIds } from './backends/worker-ids.js';
+import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
+import { createBackends, HOME, workerEnvironment } from './composition/backends.js';
+import { createIntake, createUnpackingPool } from './composition/intake.js';
 import { type Address, sameAddress } from './config/address.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
-import type { ServableModel } from './inference/servable-model.js';
 import { Lifecycle } from './lifecycle.js';
 import type { BindAddress } from './listener/bind-address.js';
 import { DEFAULT_HTTP_LIMITS } from './listener/http-limits.js';
 import { HttpListener } from './listener/http-listener.js';
 import { loadTlsMaterial } from './listener/tls.js';
-import { AllowedUrls } from './models/allowed-urls.js';
-import { ArchiveCache } from './models/archive-cache.js';
 import { configuredModels } from './models/configured-models.js';
-import { Intake } from './models/intake.js';
 import { storeEntries } from './models/location.js';
-import type { UnpackOutcome, UnpackTask } from './models/unpack/unpack-thread.js';
+import type { LineSink } from './observability/line-writer.js';
 import { LogFiles } from './observability/log-files.js';
 import { Metrics } from './observability/metrics.js';
 import { DEFAULT_METRICS, type MetricsConfig, parseMetricsYaml } from './observability/metrics-yaml.js';
@@ -45,17 +39,17 @@ import { ServingObserver } from './observability/serving-observer.js';
 import { SystemMetrics } from './observability/system-metrics.js';
 import { countGpus } from './platform/gpus.js';
 import { createTempFolder } from './platform/temp-folder.js';
+import type { ModelService } from './registry/model-service.js';
 import { Registry } from './registry/registry.js';
-import { TaskPool, threadEntry } from './threads/task-pool.js';
 import { TORCHSERVE_VERSION } from './version.js';
 
-const HOME = fileURLToPath(new URL('..', import.meta.url));
 /** Workers that are told to stop while nothing runs on them end at once; this is for those that hang. */
 const WORKER_GRACE_MS = 2000;
 /** For answers that are ready when the drain time ends to reach their clients. */
 const LAST_WORDS_MS = 500;
-/** ONNX Runtime reports its use to its maker unless it is told not to. A server doesn't speak to anybody it wasn't asked to speak to. */
-export const QUIET_LIBRARIES: Readonly<Record<string, string>> = { ORT_DISABLE_TELEMETRY: '1' };
+const STDOUT: LineSink = { write: (text) => void process.stdout.write(text) };
+/** Python tells a changed file by its second and size: an author is faster. */
+const AUTHOR_ENVIRONMENT: Readonly<Record<string, string>> = { PYTHONDONTWRITEBYTECODE: '1' };
 const DEBUG_TIMEOUT_S = 2_147_483_647;
 
 /** What the server is started with beside its settings. */
@@ -66,6 +60,10 @@ export interface ServerOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Prints a line on standard output. */
   readonly print: (line: string) => void;
+  /** Where the log's lines go beside the files; standard output unless given. */
+  readonly console?: LineSink | undefined;
+  /** One model, served for its author: `sconce dev`, and no other server. */
+  readonly author?: AuthorSession | undefined;
 }
 
 /** A running server. */
@@ -79,7 +77,7 @@ export async function startServer(settings: Settings, options: ServerOptions): P
   const { cwd, env } = options;
   const logFolder = resolve(cwd, env.LOG_LOCATION ?? 'logs');
   const metricsFolder = resolve(cwd, env.METRICS_LOCATION ?? 'logs');
-  const files = new LogFiles({ logFolder, metricsFolder, json: settings.logJson, console: { write: (text) => void process.stdout.write(text) } });
+  const files = new LogFiles({ logFolder, metricsFolder, json: settings.logJson, console: options.console ?? STDOUT });
   const log = serverLog(files, 'sconce');
   const life = new Lifecycle(log);
   try {
@@ -102,11 +100,11 @@ interface Foundation {
 
 /** Builds the parts in the order of the request's way backwards, so that each finds what it stands on, and starts them. */
 async function assemble(settings: Settings, options: ServerOptions, { files, log, life, logFolder, metricsFolder }: Foundation): Promise<RunningServer> {
-  const { cwd, env, print } = options;
+  const { cwd, env, print, author } = options;
   for (const warning of options.warnings) log.warn(warning);
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
-  const pool = new TaskPool<UnpackTask, UnpackOutcome>(threadEntry('./models/unpack/unpack-thread.js', import.meta.url), 2);
+  const pool = createUnpackingPool();
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
 
   const metrics = new Metrics({
@@ -120,34 +118,25 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const observer = new ServingObserver(metrics, files);
   const gpus = Math.min(settings.numberOfGpu ?? Number.POSITIVE_INFINITY, countGpus(env));
   const interpreter = settings.python ?? 'python3';
-  const environment = workerEnvironment(settings, env);
-  const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, log });
+  const environment = { ...workerEnvironment(settings, env), ...(author === undefined ? {} : AUTHOR_ENVIRONMENT) };
+  const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, devTracebacks: author !== undefined, log });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
 
-  const intake = new Intake({
+  const intake = createIntake(settings, {
     store: settings.modelStore === undefined ? undefined : resolve(cwd, settings.modelStore),
-    allowedUrls: new AllowedUrls(settings.allowedUrls),
-    cache: new ArchiveCache(
-      join(cacheFolder(settings, env), 'archives'),
-      pool,
-      { maxArchiveBytes: settings.maxArchiveBytes, maxUnpackedBytes: settings.maxUnpackedBytes, maxEntries: settings.maxArchiveEntries },
-      log.named('sconce.models'),
-    ),
+    env,
+    pool,
     workDirectory: runFolder.path,
-    defaultHandler: settings.defaultServiceHandler,
-    envelope: settings.serviceEnvelope,
-    maxArchiveBytes: settings.maxArchiveBytes,
-    installDependencies: settings.installPyDepPerModel,
     interpreter,
     environment,
     installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
-    log: log.named('sconce.models'),
+    log,
   });
   const cpus = availableParallelism();
   const defaultWorkers = settings.debug ? 1 : settings.defaultWorkersPerModel || gpus || cpus;
   const crashes = new CrashLog();
   const registry = new Registry({
-    intake,
+    intake: author === undefined ? intake : withOneWorker(intake),
     serving: {
       backends,
       workerIds: new WorkerIds(settings.initialWorkerPort),
@@ -175,7 +164,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     expirationMinutes: settings.tokenExpirationMin,
     keyFile: join(cwd, 'key_file.json'),
   });
-  const inferenceGate = new InferenceGate(registry);
+  const authored = author === undefined ? undefined : serveForAuthor(author, { registry, maxWaiting: settings.jobQueueSize, log: log.named('sconce.dev') });
+  const models: ModelService = authored?.models ?? registry;
+  const inferenceGate = new InferenceGate(models);
   let isDraining = false;
   const version = settings.version ?? TORCHSERVE_VERSION;
   const routes: readonly Route[] = [
@@ -188,7 +179,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       isDraining: () => isDraining,
     }),
     ...managementRoutes({
-      gate: new ManagementGate(registry, { enableModelApi: settings.enableModelApi }),
+      gate: new ManagementGate(models, { enableModelApi: settings.enableModelApi }),
       inference: inferenceGate,
       tokens,
       refreshMemory: () => registry.refreshMemory(),
@@ -222,17 +213,23 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   tokens.start();
   await registry.loadAtStartup(startupModels(settings, cwd));
   for (const listener of listeners) life.add(listener);
+  if (authored !== undefined) life.add(authored.part);
   if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000));
   await life.start();
   files.flush();
-  print('Model server started.');
-  greet(settings, tokens, listeners[0]?.port, print);
+  const { curl, address } = curlTo(settings, listeners[0]?.port);
+  if (author !== undefined) author.greet(curl, address);
+  else {
+    print('Model server started.');
+    greet(tokens, { curl, address }, print);
+  }
 
   const stop = async (): Promise<void> => {
     isDraining = true;
     log.info('Stopping: accepted requests are answered, new ones refused.');
     const deadline = AbortSignal.timeout(Math.max(1, settings.drainTimeoutS * 1000));
     const lastWords = AbortSignal.timeout(settings.drainTimeoutS * 1000 + LAST_WORDS_MS);
+    await authored?.models.stop();
     await Promise.all([registry.stop(deadline, WORKER_GRACE_MS), ...listeners.map((listener) => listener.drain(lastWords))]);
     await life.stop();
     log.info('Torchserve stopped.');
@@ -284,53 +281,6 @@ function corsHeaders({ corsAllowedOrigin, corsAllowedMethods, corsAllowedHeaders
   return headers.flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []));
 }
 
-interface Surroundings {
-  readonly runDirectory: string;
-  readonly interpreter: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly log: Log;
-}
-
-/** The kinds of backend: a new one is a line here. */
-function createBackends(
-  settings: Settings,
-  { runDirectory, interpreter, environment, cwd, log }: Surroundings,
-): ReadonlyMap<ServableModel['backend'], Backend> {
-  const python = new PythonBackend({
-    interpreter,
-    pythonHome: join(HOME, 'python'),
-    runDirectory,
-    environment,
-    inheritedPythonPath: environment.PYTHONPATH ?? '',
-    decodeInputRequest: settings.decodeInputRequest,
-    limitMaxImagePixels: settings.limitMaxImagePixels,
-    ipexEnable: settings.ipexEnable,
-    ipexGpuEnable: settings.ipexGpuEnable,
-    sequenceHeaders: { id: settings.headerKeySequenceId, start: settings.headerKeySequenceStart, end: settings.headerKeySequenceEnd },
-    metricsConfigPath: settings.metricsConfig === undefined ? undefined : resolve(cwd, settings.metricsConfig),
-    warmImports: settings.warmPython,
-    threadsPerWorker: undefined,
-    log: log.named('sconce.python'),
-  });
-  const javascript = new JavascriptBackend({ environment, maxHeapMb: undefined });
-  return new Map<ServableModel['backend'], Backend>([
-    ['python', python],
-    ['onnx', new OnnxBackend({ maxImagePixels: settings.limitMaxImagePixels ? DEFAULT_MAX_IMAGE_PIXELS : Number.MAX_SAFE_INTEGER })],
-    ['javascript', javascript],
-  ]);
-}
-
-/** The server's environment without what `blacklist_env_vars` names. */
-function workerEnvironment({ blacklistEnvVars }: Settings, env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const seen = Object.entries(env).flatMap(([name, value]): [string, string][] => (value === undefined || blacklistEnvVars.test(name) ? [] : [[name, value]]));
-  return { ...QUIET_LIBRARIES, ...Object.fromEntries(seen) };
-}
-
-function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {
-  return resolve(cacheDir ?? join(env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), '.cache'), 'sconce'));
-}
-
 function metricsConfig({ metricsConfig: file }: Settings, log: Log): MetricsConfig {
   if (file === undefined) return DEFAULT_METRICS;
   try {
@@ -348,12 +298,18 @@ function startupModels({ loadModels, modelStore }: Settings, cwd: string): reado
   return storeEntries(store).map((url) => ({ name: undefined, url }));
 }
 
+/** How the inference API is reached from this machine: `curl` with its options, and the address. */
+function curlTo({ inferenceAddress }: Settings, port: number | undefined): { readonly curl: string; readonly address: string } {
+  if (inferenceAddress.kind === 'unix') return { curl: `curl --unix-socket ${inferenceAddress.path}`, address: 'http://localhost' };
+  const host = ['0.0.0.0', '::'].includes(inferenceAddress.host) ? '127.0.0.1' : inferenceAddress.host;
+  const shown = host.includes(':') ? `[${host}]` : host;
+  const curl = inferenceAddress.scheme === 'https' ? 'curl --insecure' : 'curl';
+  return { curl, address: `${inferenceAddress.scheme}://${shown}:${port ?? inferenceAddress.port}` };
+}
+
 /** Where the keys are, and a line to paste for the first 200. */
-function greet({ inferenceAddress }: Settings, tokens: TokenGate, port: number | undefined, print: (line: string) => void): void {
+function greet(tokens: TokenGate, { curl, address }: ReturnType<typeof curlTo>, print: (line: string) => void): void {
   const header = tokens.disabled ? '' : ` -H 'Authorization: Bearer ${tokens.inferenceKey}'`;
   if (!tokens.disabled) print(`Tokens are on; the keys are in ${tokens.keyFile}. Try:`);
-  if (inferenceAddress.kind === 'unix') return print(`curl --unix-socket ${inferenceAddress.path}${header} http://localhost/ping`);
-  const host = ['0.0.0.0', '::'].includes(inferenceAddress.host) ? '127.0.0.1' : inferenceAddress.host;
-  const insecure = inferenceAddress.scheme === 'https' ? ' --insecure' : '';
-  print(`curl${insecure}${header} ${inferenceAddress.scheme}://${host.includes(':') ? `[${host}]` : host}:${port ?? inferenceAddress.port}/ping`);
+  print(`${curl}${header} ${address}/ping`);
 }

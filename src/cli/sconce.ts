@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { SconceError } from '../errors/sconce-error.js';
 import { TORCHSERVE_VERSION } from '../version.js';
+import { addAuthoringCommands } from './authoring-commands.js';
 import type { ClientFlags } from './server-addresses.js';
 import { addServeFlags, flagSettings, type ServeFlags } from './server-flags.js';
 
@@ -101,6 +102,10 @@ export async function main(args: readonly string[]): Promise<number> {
       await (await import('./models.js')).setDefaultVersion(model, version, flags);
     },
   );
+
+  addAuthoringCommands(program, (outcome) => {
+    code = outcome;
+  });
 
   program
     .command('version')

@@ -15,16 +15,19 @@ export interface ServeFlags {
   readonly set?: readonly string[];
 }
 
-/** Adds the flags that name settings to a command. */
+/** Adds the flags for any setting. */
+export function addSettingFlags(command: Command): Command {
+  return command.option('--ts-config, --config <file>', 'config.properties to read').option('--set <key=value...>', 'any key of config.properties');
+}
+
+/** Adds these, and the flags of a server's usual settings. */
 export function addServeFlags(command: Command): Command {
-  return command
-    .option('--ts-config, --config <file>', 'config.properties to read')
+  return addSettingFlags(command)
     .option('--model-store <folder>', 'folder of the archives')
     .option('--workflow-store <folder>', 'folder of the workflow archives')
     .option('--models <model...>', 'models to load: `name=location`, `location`, or `all`')
     .option('--dt, --disable-token-auth', 'serve without tokens')
-    .option('--enable-model-api', 'let models be registered and unregistered over the API')
-    .option('--set <key=value...>', 'any key of config.properties');
+    .option('--enable-model-api', 'let models be registered and unregistered over the API');
 }
 
 /** Translates flags to keys. A flag that isn't there says nothing. */
