@@ -1,3 +1,4 @@
+import re
 import sys
 import textwrap
 
@@ -49,6 +50,52 @@ def test_frames_of_libraries_stay(handler, caplog):
 
     assert any("decoder.py" in line for line in lines)
     assert not any("service.py" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("step", "frames"),
+    [
+        ("return data.nothing", ["my_handler.py"]),
+        ("return super().preprocess(data)", ["my_handler.py", "timer.py", "base_handler.py"]),
+    ],
+)
+def test_a_step_that_base_handler_calls_comes_first(step, frames, tmp_path, caplog):
+    pytest.importorskip("torch")
+    source = f"""
+from ts.torch_handler.base_handler import BaseHandler
+class Handler(BaseHandler):
+    def initialize(self, context):
+        pass
+    def preprocess(self, data):
+        {step}
+"""
+    service = load(tmp_path, caplog, source)[0].service
+
+    service.predict([{"requestId": "r0", "headers": [], "parameters": []}])
+
+    lines = caplog.messages[-1].split("\n")
+    assert [re.search(r"(\w+\.py)\"", line).group(1) for line in lines if "File " in line] == frames
+
+
+def test_what_a_library_raises_under_base_handler_is_told_from_base_handler_on(tmp_path, caplog):
+    torch = pytest.importorskip("torch")
+    source = """
+from ts.torch_handler.base_handler import BaseHandler
+class Handler(BaseHandler):
+    def initialize(self, context):
+        self.device = "cpu"
+    def preprocess(self, data):
+        return self.given
+"""
+    service = load(tmp_path, caplog, source)[0].service
+    handler = service.entry_point.__self__
+    handler.given, handler.model = torch.zeros(1, 3), torch.nn.Linear(2, 1)
+
+    service.predict([{"requestId": "r0", "headers": [], "parameters": []}])
+
+    first = next(line for line in caplog.messages[-1].split("\n") if "File " in line)
+    assert first.endswith("in handle")
+    assert "base_handler.py" in first
 
 
 def test_a_batch_of_eight_names_all_its_requests_in_one_line(handler, caplog):

@@ -1,5 +1,6 @@
 """How a handler's failure is told to its author: in the model log, and in the answer where the server says so."""
 
+import sysconfig
 import traceback
 
 __all__ = ["failure_text", "one_line", "request_lines", "user_traceback"]
@@ -65,9 +66,22 @@ def _from_the_handler_on(frames):
         innermost = at
         at = at.tb_next
     if at is not None or innermost is None:
-        return at
+        return _without_base_handler(at)
     # A missing module or a syntax error: no frame says more than the error itself.
     return None if _module_of(innermost) in _IMPORT_MODULES else frames
+
+
+def _without_base_handler(frames):
+    """Without BaseHandler's (and an envelope's) call of the author's own step; where it is no such call, all frames."""
+    at = frames
+    while at is not None and _module_of(at).startswith("ts."):
+        at = at.tb_next
+    return frames if at is None or _is_of_a_library(at) else at
+
+
+def _is_of_a_library(at) -> bool:
+    folders = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    return at.tb_frame.f_code.co_filename.startswith((*folders, "<"))
 
 
 def _module_of(at) -> str:

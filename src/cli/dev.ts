@@ -62,7 +62,7 @@ function settingsFor(target: ModelTarget, { port, python }: DevFlags, told: Flag
     disable_system_metrics: 'true',
     model_store: target.store,
     load_models: '',
-    unregister_model_timeout: '5',
+    unregister_model_timeout: '1',
     sconce_drain_timeout_s: '2',
   };
   const flags = new Map([...Object.entries(own).map(([key, text]) => [key, { text, where: 'sconce dev' }] as const), ...told]);
