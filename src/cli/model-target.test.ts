@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findInterpreter, findTarget } from './model-target.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'sconce-target-'));
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'sconce-target-')));
 const model = join(folder, 'points');
 
 beforeAll(() => {

@@ -33,9 +33,9 @@ export class PrintedAnswer {
       return 1;
     }
     const { error, why } = outcome;
-    const [first = '', ...behind] = error.message.split('\n');
-    process.stderr.write(`${headOf(error)}${first}${why === undefined ? '' : ` (${why})`}\n`);
-    if (withTraceback && behind.length > 0) process.stderr.write(`${behind.join('\n')}\n`);
+    const { message, traceback } = partsOf(error);
+    process.stderr.write(`${headOf(error)}${message}${why === undefined ? '' : ` (${why})`}\n`);
+    if (withTraceback && traceback !== undefined) process.stderr.write(`${traceback}\n`);
     return 1;
   }
 
@@ -44,12 +44,26 @@ export class PrintedAnswer {
     const told =
       outcome.kind === 'answered'
         ? { status: this.#status, headers, handlerMs: outcome.handlerMs, ...bodyOf(Buffer.concat(this.#bodies)) }
-        : {
-            status: outcome.error.rendering.http,
-            error: { code: outcome.error.code, message: outcome.error.message, ...(outcome.why === undefined ? {} : { why: outcome.why }) },
-          };
+        : { status: outcome.error.rendering.http, error: { code: outcome.error.code, ...partsOf(outcome.error), why: outcome.why } };
     process.stdout.write(`${JSON.stringify(told, undefined, 2)}\n`);
   }
+}
+
+/** TorchServe's own texts, which are one line. */
+const ONE_LINERS = new Set([
+  'Prediction failed',
+  'Out of resources',
+  'Invalid model predict output',
+  'number of batch response mismatched',
+  'Unsupported model output data type.',
+]);
+
+/** An error's text, and what its author is told behind it. */
+function partsOf({ code, message }: SconceError): { readonly message: string; readonly traceback?: string } {
+  const first = message.indexOf('\n');
+  const isOneLine = first >= 0 && (code === LoadFailed.code || ONE_LINERS.has(message.slice(0, first)));
+  const at = isOneLine ? first : message.search(/\n( {2}\+ Exception Group )?Traceback \(most recent call last\):/);
+  return at < 0 ? { message } : { message: message.slice(0, at), traceback: message.slice(at + 1) };
 }
 
 /** What stands before an error's message: the status that a server would answer the request with, if it came so far. */
