@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addSettingFlags, flagSettings, type ServeFlags } from './server-flags.js';
+import { flagSettings, type ServeFlags } from './server-flags.js';
 
 interface Common extends ServeFlags {
   readonly config?: string;
@@ -32,7 +32,7 @@ export function addAuthoringCommands(program: Command, done: (code: number) => v
     .argument('<model>', 'folder, .mar, .onnx or .pt')
     .option('-f, --file <file>', 'input; standard input unless given')
     .option('-t, --type <type>', 'content type; by the name of the file unless given')
-    .option('--header <name=value...>', 'header of the request, as the handler sees it')
+    .option('--header <name=value>', 'header of the request, as the handler sees it; may be given several times', collect)
     .option('--explain', 'ask for an explanation')
     .option('--json', 'print status, headers and body as JSON')
     .option('-q, --quiet', "leave out what the model's code writes")
@@ -52,7 +52,14 @@ export function addAuthoringCommands(program: Command, done: (code: number) => v
 }
 
 function modelFlags(command: Command): Command {
-  return addSettingFlags(command)
+  return command
+    .option('--ts-config, --config <file>', 'config.properties to read')
+    .option('--set <key=value>', 'any key of config.properties; may be given several times', collect)
     .option('--python <interpreter>', 'interpreter of a Python handler')
     .option('--handler <handler>', 'handler, in place of the one that the manifest names');
+}
+
+/** One value each time: what takes all words that follow would take the model's path too. */
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }

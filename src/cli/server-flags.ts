@@ -15,19 +15,16 @@ export interface ServeFlags {
   readonly set?: readonly string[];
 }
 
-/** Adds the flags for any setting. */
-export function addSettingFlags(command: Command): Command {
-  return command.option('--ts-config, --config <file>', 'config.properties to read').option('--set <key=value...>', 'any key of config.properties');
-}
-
-/** Adds these, and the flags of a server's usual settings. */
+/** Adds the flags that name settings to a command. */
 export function addServeFlags(command: Command): Command {
-  return addSettingFlags(command)
+  return command
+    .option('--ts-config, --config <file>', 'config.properties to read')
     .option('--model-store <folder>', 'folder of the archives')
     .option('--workflow-store <folder>', 'folder of the workflow archives')
     .option('--models <model...>', 'models to load: `name=location`, `location`, or `all`')
     .option('--dt, --disable-token-auth', 'serve without tokens')
-    .option('--enable-model-api', 'let models be registered and unregistered over the API');
+    .option('--enable-model-api', 'let models be registered and unregistered over the API')
+    .option('--set <key=value...>', 'any key of config.properties');
 }
 
 /** Translates flags to keys. A flag that isn't there says nothing. */

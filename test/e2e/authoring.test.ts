@@ -165,9 +165,10 @@ def handle(data, context):
   });
 
   it('prints status, headers and body as JSON', () => {
-    const { stdout, stderr } = ask({}, '--json', '-q');
+    const options = ['--header', 'X-Test=1', '--header', 'X-Other=2', '--set', 'debug=false', '--handler', 'my_handler.py', '--json', '-q'];
+    const { stdout, stderr } = sconce(['run', ...options, model], { input: '{}' });
 
-    expect(JSON.parse(stdout)).toMatchObject({ status: 200, headers: { 'x-own': '1' }, body: { header: null, explain: 'False' } });
+    expect(JSON.parse(stdout)).toMatchObject({ status: 200, headers: { 'x-own': '1' }, body: { header: '1', explain: 'False' } });
     expect(stderr).toBe('');
   });
 
