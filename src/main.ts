@@ -1,8 +1,7 @@
-// The composition root: the only file that knows every room. Builds the parts, wires them, and runs their life cycle.
+// The composition root of a server: builds the parts of every room, wires them, and runs their life cycle.
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, homedir, hostname, tmpdir, totalmem } from 'node:os';
+import { availableParallelism, hostname, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InferenceGate } from './admission/inference-gate.js';
 import { ManagementGate } from './admission/management-gate.js';
 import { TokenGate } from './admission/token-gate.js';
@@ -14,54 +13,44 @@ import { inferenceRoutes } from './api/torchserve-rest/inference-routes.js';
 import { managementRoutes } from './api/torchserve-rest/management-routes.js';
 import { metricsRoutes } from './api/torchserve-rest/metrics-routes.js';
 import { modelInferenceDocument } from './api/torchserve-rest/openapi/model-documents.js';
-import type { Backend } from './backends/backend.js';
-import { CorePlan } from './backends/core-plan.js';
 import { CrashLog } from './backends/crash-log.js';
 import { DeviceAllocator } from './backends/device-allocator.js';
 import { GpuWatch } from './backends/gpu-watch.js';
-import { JavascriptBackend } from './backends/javascript/javascript-backend.js';
-import { DEFAULT_MAX_IMAGE_PIXELS, OnnxBackend } from './backends/onnx/onnx-backend.js';
-import { Placement } from './backends/placement.js';
-import { PythonBackend } from './backends/python/python-backend.js';
 import { WorkerIds } from './backends/worker-ids.js';
+import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
+import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
+import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
+import { createIntake, createUnpackingPool } from './composition/intake.js';
 import { type Address, sameAddress } from './config/address.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
-import type { ServableModel } from './inference/servable-model.js';
 import { Lifecycle } from './lifecycle.js';
 import type { BindAddress } from './listener/bind-address.js';
 import { DEFAULT_HTTP_LIMITS } from './listener/http-limits.js';
 import { HttpListener } from './listener/http-listener.js';
 import { loadTlsMaterial } from './listener/tls.js';
-import { AllowedUrls } from './models/allowed-urls.js';
-import { ArchiveCache } from './models/archive-cache.js';
 import { configuredModels } from './models/configured-models.js';
-import { PythonEnvironments } from './models/environment/python-environments.js';
-import { Intake } from './models/intake.js';
 import { storeEntries } from './models/location.js';
-import type { UnpackOutcome, UnpackTask } from './models/unpack/unpack-thread.js';
+import type { LineSink } from './observability/line-writer.js';
 import { LogFiles } from './observability/log-files.js';
 import { Metrics } from './observability/metrics.js';
 import { DEFAULT_METRICS, type MetricsConfig, parseMetricsYaml } from './observability/metrics-yaml.js';
 import type { Log } from './observability/observer.js';
 import { serverLog } from './observability/server-log.js';
 import { ServingObserver } from './observability/serving-observer.js';
-import { type GpuFigures, SystemMetrics } from './observability/system-metrics.js';
-import { Accelerators } from './platform/accelerators.js';
-import { availableProcessors } from './platform/processors.js';
+import { SystemMetrics } from './observability/system-metrics.js';
 import { createTempFolder } from './platform/temp-folder.js';
+import type { ModelService } from './registry/model-service.js';
 import { Registry } from './registry/registry.js';
-import type { SequenceHeaderNames } from './scheduling/sequence-headers.js';
-import { TaskPool, threadEntry } from './threads/task-pool.js';
 import { TORCHSERVE_VERSION } from './version.js';
 
-const HOME = fileURLToPath(new URL('..', import.meta.url));
 /** Workers that are told to stop while nothing runs on them end at once; this is for those that hang. */
 const WORKER_GRACE_MS = 2000;
 /** For answers that are ready when the drain time ends to reach their clients. */
 const LAST_WORDS_MS = 500;
-/** ONNX Runtime reports its use to its maker unless it is told not to. A server doesn't speak to anybody it wasn't asked to speak to. */
-export const QUIET_LIBRARIES: Readonly<Record<string, string>> = { ORT_DISABLE_TELEMETRY: '1' };
+const STDOUT: LineSink = { write: (text) => void process.stdout.write(text) };
+/** Python tells a changed file by its second and size: an author is faster. */
+const AUTHOR_ENVIRONMENT: Readonly<Record<string, string>> = { PYTHONDONTWRITEBYTECODE: '1' };
 const DEBUG_TIMEOUT_S = 2_147_483_647;
 
 /** What the server is started with beside its settings. */
@@ -74,6 +63,10 @@ export interface ServerOptions {
   readonly print: (line: string) => void;
   /** Aborted when the server is to stop as soon as it has started: installations for start-up models end then. */
   readonly stopping?: AbortSignal;
+  /** Where the log's lines go beside the files; standard output unless given. */
+  readonly console?: LineSink | undefined;
+  /** One model, served for its author: `sconce dev`, and no other server. */
+  readonly author?: AuthorSession | undefined;
 }
 
 /** A running server. */
@@ -87,7 +80,7 @@ export async function startServer(settings: Settings, options: ServerOptions): P
   const { cwd, env } = options;
   const logFolder = resolve(cwd, env.LOG_LOCATION ?? 'logs');
   const metricsFolder = resolve(cwd, env.METRICS_LOCATION ?? 'logs');
-  const files = new LogFiles({ logFolder, metricsFolder, json: settings.logJson, console: { write: (text) => void process.stdout.write(text) } });
+  const files = new LogFiles({ logFolder, metricsFolder, json: settings.logJson, console: options.console ?? STDOUT });
   const log = serverLog(files, 'sconce');
   const life = new Lifecycle(log);
   try {
@@ -110,11 +103,11 @@ interface Foundation {
 
 /** Builds the parts in the order of the request's way backwards, so that each finds what it stands on, and starts them. */
 async function assemble(settings: Settings, options: ServerOptions, { files, log, life, logFolder, metricsFolder }: Foundation): Promise<RunningServer> {
-  const { cwd, env, print } = options;
+  const { cwd, env, print, author } = options;
   for (const warning of options.warnings) log.warn(warning);
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
-  const pool = new TaskPool<UnpackTask, UnpackOutcome>(threadEntry('./models/unpack/unpack-thread.js', import.meta.url), 2);
+  const pool = createUnpackingPool();
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
 
   const metrics = new Metrics({
@@ -126,58 +119,39 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     log: log.named('sconce.metrics'),
   });
   const observer = new ServingObserver(metrics, files);
-  const accelerators = new Accelerators({ ...env, TS_IPEX_GPU_ENABLE: String(settings.ipexGpuEnable) }, undefined, settings.numberOfGpu);
+  const accelerators = findAccelerators(settings, env);
   const gpus = accelerators.count;
   const gpuWatch = new GpuWatch(accelerators);
   const interpreter = command(settings.python ?? 'python3', cwd);
-  const environment = workerEnvironment(settings, env);
-  const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, cwd, logFolder, accelerators, log });
+  const environment = { ...workerEnvironment(settings, env), ...(author === undefined ? {} : AUTHOR_ENVIRONMENT) };
+  const around = { interpreter, environment, cwd, log };
+  const backends = createBackends(settings, { ...around, runDirectory: runFolder.path, logFolder, accelerators, devTracebacks: author !== undefined });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
 
   const stopping = new AbortController();
   const endInstalling = () => stopping.abort('the server is stopping');
   options.stopping?.addEventListener('abort', endInstalling, { once: true });
   if (options.stopping?.aborted) endInstalling();
-  const intake = new Intake({
+  const intake = createIntake(settings, {
+    ...around,
     store: settings.modelStore === undefined ? undefined : resolve(cwd, settings.modelStore),
-    allowedUrls: new AllowedUrls(settings.allowedUrls),
-    cache: new ArchiveCache(
-      join(cacheFolder(settings, env), 'archives'),
-      pool,
-      { maxArchiveBytes: settings.maxArchiveBytes, maxUnpackedBytes: settings.maxUnpackedBytes, maxEntries: settings.maxArchiveEntries },
-      log.named('sconce.models'),
-    ),
+    env,
+    pool,
     workDirectory: runFolder.path,
-    defaultHandler: settings.defaultServiceHandler,
-    envelope: settings.serviceEnvelope,
-    maxArchiveBytes: settings.maxArchiveBytes,
-    environments: new PythonEnvironments({
-      cacheFolder: join(cacheFolder(settings, env), 'environments'),
-      workDirectory: runFolder.path,
-      script: join(HOME, 'python', 'sconce_worker', 'build_environment.py'),
-      interpreter,
-      named: new Map([...settings.pythons].map(([name, path]) => [name, command(path, cwd)])),
-      environment,
-      install: settings.installPyDepPerModel,
-      wheelFolder: settings.wheelFolder === undefined ? undefined : resolve(cwd, settings.wheelFolder),
-      timeoutMs: settings.installTimeoutS * 1000,
-      output: (model, line) => files.model('INFO', `install-${model}`, line),
-      stopping: stopping.signal,
-      log: log.named('sconce.models'),
-    }),
-    log: log.named('sconce.models'),
+    installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
+    stopping: stopping.signal,
   });
   const cpus = availableParallelism();
   const defaultWorkers = settings.debug ? 1 : settings.defaultWorkersPerModel || gpus || cpus;
   const crashes = new CrashLog();
   const registry = new Registry({
-    intake,
+    intake: author === undefined ? intake : withOneWorker(intake),
     serving: {
       backends,
       workerIds: new WorkerIds(settings.initialWorkerPort, settings.initialDistributionPort),
       devices: new DeviceAllocator(gpus),
       gpus: gpuWatch,
-      placement: new Placement(cpus, corePlan(settings, log)),
+      placement: createPlacement(settings, log),
       crashes,
       observer,
       log: log.named('sconce.workers'),
@@ -202,7 +176,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     expirationMinutes: settings.tokenExpirationMin,
     keyFile: join(cwd, 'key_file.json'),
   });
-  const inferenceGate = new InferenceGate(registry);
+  const authored = author === undefined ? undefined : serveForAuthor(author, { registry, maxWaiting: settings.jobQueueSize, log: log.named('sconce.dev') });
+  const models: ModelService = authored?.models ?? registry;
+  const inferenceGate = new InferenceGate(models);
   let isDraining = false;
   const version = settings.version ?? TORCHSERVE_VERSION;
   const routes: readonly Route[] = [
@@ -215,7 +191,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       isDraining: () => isDraining,
     }),
     ...managementRoutes({
-      gate: new ManagementGate(registry, { enableModelApi: settings.enableModelApi }),
+      gate: new ManagementGate(models, { enableModelApi: settings.enableModelApi }),
       inference: inferenceGate,
       tokens,
       refreshMemory: () => registry.refreshMemory(),
@@ -249,11 +225,16 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   tokens.start();
   await registry.loadAtStartup(startupModels(settings, cwd), stopping.signal);
   for (const listener of listeners) life.add(listener);
+  if (authored !== undefined) life.add(authored.part);
   if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000, () => gpuFigures(gpuWatch)));
   await life.start();
   files.flush();
-  print('Model server started.');
-  greet(settings, tokens, listeners[0]?.port, print);
+  const { curl, address } = curlTo(settings, listeners[0]?.port);
+  if (author !== undefined) author.greet(curl, address);
+  else {
+    print('Model server started.');
+    greet(tokens, { curl, address }, print);
+  }
 
   const stop = async (): Promise<void> => {
     isDraining = true;
@@ -261,6 +242,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     log.info('Stopping: accepted requests are answered, new ones refused.');
     const deadline = AbortSignal.timeout(Math.max(1, settings.drainTimeoutS * 1000));
     const lastWords = AbortSignal.timeout(settings.drainTimeoutS * 1000 + LAST_WORDS_MS);
+    await authored?.models.stop();
     await Promise.all([registry.stop(deadline, WORKER_GRACE_MS), ...listeners.map((listener) => listener.drain(lastWords))]);
     await life.stop();
     log.info('Torchserve stopped.');
@@ -312,78 +294,6 @@ function corsHeaders({ corsAllowedOrigin, corsAllowedMethods, corsAllowedHeaders
   return headers.flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []));
 }
 
-interface Surroundings {
-  readonly runDirectory: string;
-  readonly interpreter: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly logFolder: string;
-  readonly accelerators: Accelerators;
-  readonly log: Log;
-}
-
-function sequenceHeaders({ headerKeySequenceId, headerKeySequenceStart, headerKeySequenceEnd }: Settings): SequenceHeaderNames {
-  return { id: headerKeySequenceId, start: headerKeySequenceStart, end: headerKeySequenceEnd };
-}
-
-/** The kinds of backend: a new one is a line here. */
-function createBackends(
-  settings: Settings,
-  { runDirectory, interpreter, environment, cwd, logFolder, accelerators, log }: Surroundings,
-): ReadonlyMap<ServableModel['backend'], Backend> {
-  const python = new PythonBackend({
-    interpreter,
-    pythonHome: join(HOME, 'python'),
-    runDirectory,
-    environment,
-    inheritedPythonPath: environment.PYTHONPATH ?? '',
-    decodeInputRequest: settings.decodeInputRequest,
-    limitMaxImagePixels: settings.limitMaxImagePixels,
-    ipexEnable: settings.ipexEnable,
-    ipexGpuEnable: settings.ipexGpuEnable,
-    sequenceHeaders: sequenceHeaders(settings),
-    metricsConfigPath: settings.metricsConfig === undefined ? undefined : resolve(cwd, settings.metricsConfig),
-    warmImports: settings.warmPython,
-    showDevices: (ordinals) => accelerators.showing(ordinals),
-    logFolder,
-    log: log.named('sconce.python'),
-  });
-  const javascript = new JavascriptBackend({ environment, maxHeapMb: undefined });
-  return new Map<ServableModel['backend'], Backend>([
-    ['python', python],
-    ['onnx', new OnnxBackend({ maxImagePixels: settings.limitMaxImagePixels ? DEFAULT_MAX_IMAGE_PIXELS : Number.MAX_SAFE_INTEGER })],
-    ['javascript', javascript],
-  ]);
-}
-
-async function gpuFigures(watch: GpuWatch): Promise<readonly GpuFigures[]> {
-  await watch.refresh();
-  return watch.all().map(([ordinal, usage]) => ({ ordinal, ...usage }));
-}
-
-/** How workers are bound to cores, where `cpu_launcher_enable` asks for it. */
-function corePlan({ cpuLauncherEnable, cpuLauncherArgs }: Settings, log: Log): CorePlan | undefined {
-  if (!cpuLauncherEnable) return undefined;
-  const plan = new CorePlan(cpuLauncherArgs, availableProcessors());
-  if (plan.ignored.length > 0) log.warn(`cpu_launcher_args: without effect here: ${plan.ignored.join(' ')}`);
-  return plan;
-}
-
-/** The server's environment without what `blacklist_env_vars` names. */
-function workerEnvironment({ blacklistEnvVars }: Settings, env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const seen = Object.entries(env).flatMap(([name, value]): [string, string][] => (value === undefined || blacklistEnvVars.test(name) ? [] : [[name, value]]));
-  return { ...QUIET_LIBRARIES, ...Object.fromEntries(seen) };
-}
-
-/** A program by its path, relative to the working directory, or by its name, to be found on PATH. */
-function command(program: string, cwd: string): string {
-  return program.includes('/') ? resolve(cwd, program) : program;
-}
-
-function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {
-  return resolve(cacheDir ?? join(env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), '.cache'), 'sconce'));
-}
-
 function metricsConfig({ metricsConfig: file }: Settings, log: Log): MetricsConfig {
   if (file === undefined) return DEFAULT_METRICS;
   try {
@@ -401,12 +311,18 @@ function startupModels({ loadModels, modelStore }: Settings, cwd: string): reado
   return storeEntries(store).map((url) => ({ name: undefined, url }));
 }
 
+/** How the inference API is reached from this machine: `curl` with its options, and the address. */
+function curlTo({ inferenceAddress }: Settings, port: number | undefined): { readonly curl: string; readonly address: string } {
+  if (inferenceAddress.kind === 'unix') return { curl: `curl --unix-socket ${inferenceAddress.path}`, address: 'http://localhost' };
+  const host = ['0.0.0.0', '::'].includes(inferenceAddress.host) ? '127.0.0.1' : inferenceAddress.host;
+  const shown = host.includes(':') ? `[${host}]` : host;
+  const curl = inferenceAddress.scheme === 'https' ? 'curl --insecure' : 'curl';
+  return { curl, address: `${inferenceAddress.scheme}://${shown}:${port ?? inferenceAddress.port}` };
+}
+
 /** Where the keys are, and a line to paste for the first 200. */
-function greet({ inferenceAddress }: Settings, tokens: TokenGate, port: number | undefined, print: (line: string) => void): void {
+function greet(tokens: TokenGate, { curl, address }: ReturnType<typeof curlTo>, print: (line: string) => void): void {
   const header = tokens.disabled ? '' : ` -H 'Authorization: Bearer ${tokens.inferenceKey}'`;
   if (!tokens.disabled) print(`Tokens are on; the keys are in ${tokens.keyFile}. Try:`);
-  if (inferenceAddress.kind === 'unix') return print(`curl --unix-socket ${inferenceAddress.path}${header} http://localhost/ping`);
-  const host = ['0.0.0.0', '::'].includes(inferenceAddress.host) ? '127.0.0.1' : inferenceAddress.host;
-  const insecure = inferenceAddress.scheme === 'https' ? ' --insecure' : '';
-  print(`curl${insecure}${header} ${inferenceAddress.scheme}://${host.includes(':') ? `[${host}]` : host}:${port ?? inferenceAddress.port}/ping`);
+  print(`${curl}${header} ${address}/ping`);
 }

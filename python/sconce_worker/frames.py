@@ -172,8 +172,9 @@ def encode_hello(pid: int, python: str) -> bytes:
     return _json_frame(HELLO, {"pid": pid, "python": python})
 
 
-def encode_loaded(code: int, message: str, last_line: str) -> bytes:
-    return _json_frame(LOADED, {"code": code, "message": message, "lastLine": last_line})
+def encode_loaded(code: int, message: str, last_line: str, traceback: str = "") -> bytes:
+    told = {"traceback": traceback} if traceback else {}
+    return _json_frame(LOADED, {"code": code, "message": message, "lastLine": last_line, **told})
 
 
 def _json_frame(kind: int, value: dict) -> bytes:

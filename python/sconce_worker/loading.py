@@ -3,13 +3,11 @@
 import logging
 import os
 import sys
-import traceback
 from typing import NamedTuple, Optional
 
+from ts.failure_text import failure_text, one_line, user_traceback
 from ts.model_loader import ModelLoaderFactory
 from ts.service import Service
-
-_LAST_LINE_LIMIT = 1000
 
 
 class LoadOutcome(NamedTuple):
@@ -19,6 +17,8 @@ class LoadOutcome(NamedTuple):
     message: str
     # The exception as the last line of a traceback shows it.
     last_line: str
+    # For the handler's author; empty where the client is somebody else.
+    traceback: str
     service: Optional[Service]
 
 
@@ -41,23 +41,30 @@ def load(order: dict) -> LoadOutcome:
             manifest=None,
         )
     except MemoryError as error:
-        logging.exception("Load model %s cpu OOM, exception %s", name, error)
-        return _failed(507, "System out of memory", error)
+        headline = f"Load model {name} cpu OOM, exception {_text_of(error)}"
+        return _failed(507, "System out of memory", headline, error, order)
     except RuntimeError as error:
-        if "CUDA" in str(error):
-            logging.exception("Load model %s cuda OOM, exception %s", name, error)
-            return _failed(507, "System out of memory", error)
-        logging.exception("Failed to load model %s, exception %s", name, error)
-        return _failed(500, "Unknown exception", error)
+        text = _text_of(error)
+        if "CUDA" in text:
+            return _failed(507, "System out of memory", f"Load model {name} cuda OOM, exception {text}", error, order)
+        return _failed(500, "Unknown exception", f"Failed to load model {name}, exception {text}", error, order)
     except Exception as error:
-        logging.exception("Backend worker process died.")
-        return _failed(500, "Unknown exception", error)
-    return LoadOutcome(200, f"loaded model {name}", "", service)
+        return _failed(500, "Unknown exception", "Backend worker process died.", error, order)
+    service.tells_tracebacks = order.get("devTracebacks") is True
+    return LoadOutcome(200, f"loaded model {name}", "", "", service)
 
 
-def _failed(code: int, message: str, error: Exception) -> LoadOutcome:
-    last_line = traceback.format_exception_only(type(error), error)[-1].strip()
-    return LoadOutcome(code, message, last_line[:_LAST_LINE_LIMIT], None)
+def _failed(code: int, message: str, headline: str, error: Exception, order: dict) -> LoadOutcome:
+    told = user_traceback(error)
+    logging.error("%s", failure_text(headline, told))
+    return LoadOutcome(code, message, one_line(error), told if order.get("devTracebacks") is True else "", None)
+
+
+def _text_of(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # an exception class whose own text fails is still told
+        return type(error).__name__
 
 
 def _limit_threads(threads: Optional[int]) -> None:

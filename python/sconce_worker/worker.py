@@ -48,7 +48,7 @@ def _serve(data: socket.socket, reader: frames.FrameReader, rank: int) -> int:
 
         loop = overlapping.new_loop()
     outcome = loading.load(order)
-    data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line))
+    data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line, outcome.traceback))
     if outcome.service is None:
         return 1
     answer_to = _answers(data.sendall, rank)

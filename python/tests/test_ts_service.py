@@ -170,7 +170,7 @@ def test_what_is_not_a_list_is_refused(returned, caplog):
     result = predict_one(returned)
 
     assert (result.code, result.message, result.entries) == (503, "Invalid model predict output", [])
-    assert caplog.messages == [f"model: m, Invalid return type: {type(returned)}."]
+    assert caplog.messages == [f"model: m, Invalid return type: {type(returned)}.\nrequest_id=r0"]
     assert caplog.records[0].levelname == "WARNING"
 
 
@@ -185,7 +185,8 @@ def test_a_list_of_another_length_is_refused(caplog):
     result = a_service(lambda data, context: ["x"]).predict(requests(2))
 
     assert (result.code, result.message, result.entries) == (503, "number of batch response mismatched", [])
-    assert caplog.messages == ["model: m, number of batch response mismatched, expect: 2, got: 1."]
+    headline = "model: m, number of batch response mismatched, expect: 2, got: 1."
+    assert caplog.messages == [f"{headline}\nrequest_id=r0 request_id=r1"]
 
 
 CIRCULAR = []
@@ -197,8 +198,9 @@ def test_an_element_that_cannot_be_written_fails_the_batch(element, caplog):
     result = a_service(lambda data, context: ["fine", element]).predict(requests(2))
 
     assert (result.code, result.message, result.entries) == (503, "Unsupported model output data type.", [])
-    told = [record for record in caplog.records if record.message == "Unable to serialize model output."]
-    assert [record.exc_info is not None for record in told] == [True]
+    (told,) = [message for message in caplog.messages if message.startswith("Unable to serialize model output.\n")]
+    assert told.endswith("\nrequest_id=r0 request_id=r1")
+    assert "Error: " in told
 
 
 def test_the_answer_is_given_before_the_time_is_printed(caplog):
@@ -294,14 +296,43 @@ def test_an_exception_becomes_the_outcome_of_the_batch(error, code, message, lev
     result = raising(error).predict(requests(2))
 
     assert (result.code, result.message, result.entries) == (code, message, [])
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [(level, log)]
-    assert caplog.records[0].exc_info[1] is error
+    (record,) = caplog.records
+    headline, *traceback, ids = record.getMessage().split("\n")
+    assert (record.levelname, headline, ids) == (level, log, "request_id=r0 request_id=r1")
+    assert traceback[0] == "Traceback (most recent call last):"
+    assert type(error).__name__ in traceback[-1]
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
 def test_what_is_not_an_exception_escapes(error):
     with pytest.raises(type(error)):
         raising(error).predict(requests(1))
+
+
+def test_a_prediction_exception_whose_message_has_no_text_fails_the_batch_only():
+    result = raising(PredictionException(Unprintable(), 418)).predict(requests(1))
+
+    assert (result.code, result.message) == (418, "Prediction failed")
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "first", "last"),
+    [
+        (raising(ValueError("why")).entry_point, "Prediction failed", "ValueError: why"),
+        (raising(PredictionException("four numbers", 400)).entry_point, "four numbers", "four numbers : 400"),
+        (lambda data, context: {}, "Invalid model predict output", "Invalid return type: <class 'dict'>."),
+        (lambda data, context: [], "number of batch response mismatched", "expect: 1, got: 0."),
+        (lambda data, context: [{1}], "Unsupported model output data type.", "set is not JSON serializable"),
+    ],
+)
+def test_the_client_hears_what_is_behind_a_failure_only_where_it_is_the_author(entry_point, first, last):
+    plain, told = a_service(entry_point), a_service(entry_point)
+    told.tells_tracebacks = True
+
+    assert plain.predict(requests(1)).message == first
+    head, *behind = told.predict(requests(1)).message.split("\n")
+    assert head == first
+    assert behind[-1].endswith(last)
 
 
 def test_the_text_of_a_prediction_exception_names_its_code():

@@ -37,7 +37,8 @@ def encoded(kind, message):
     if kind == "hello":
         return frames.encode_hello(message["pid"], message["python"])
     if kind == "loaded":
-        return frames.encode_loaded(message["code"], message["message"], message["lastLine"])
+        told = message.get("traceback", "")
+        return frames.encode_loaded(message["code"], message["message"], message["lastLine"], told)
     if kind == "batch-done":
         return frames.encode_batch_done(message["batchId"])
     if kind == "batch-error":

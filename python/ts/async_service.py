@@ -36,6 +36,6 @@ class AsyncService:
             if inspect.isawaitable(ret):
                 ret = await ret
         except Exception as error:
-            return failed_batch(error)
+            return self.service.told(failed_batch(error, context.request_ids))
         record_time(context, ret, len(data), (time.perf_counter() - started) * 1000)
-        return close_batch(context, ret, len(data))
+        return self.service.told(close_batch(context, ret, len(data)))

@@ -8,6 +8,7 @@ from typing import Callable, Optional
 
 import ts
 from ts.context import Context, RequestProcessor
+from ts.failure_text import failure_text, request_lines, user_traceback
 from ts.protocol.predict_response import (
     PREDICTION_FAILED,
     Entry,
@@ -46,6 +47,8 @@ class Service:
         model_yaml_config=None,
     ):
         self._entry_point = entry_point
+        # Whether clients hear tracebacks: only where the client is the handler's author (`sconce dev`, `sconce run`).
+        self.tells_tracebacks = False
         self._context = Context(
             model_name,
             model_dir,
@@ -87,12 +90,12 @@ class Service:
         try:
             ret = self._entry_point(data, context)
         except Exception as error:
-            result = failed_batch(error)
+            result = self.told(failed_batch(error, context.request_ids))
             if answer is not None:
                 answer(result)
             return result
         milliseconds = (time.perf_counter() - started) * 1000
-        result = close_batch(context, ret, len(data))
+        result = self.told(close_batch(context, ret, len(data)))
         if answer is not None:
             answer(result)
         if late is None:
@@ -100,6 +103,12 @@ class Service:
         elif isinstance(ret, list) and len(ret) == len(data):
             late.append((context.request_ids, milliseconds))
         return result
+
+    def told(self, result: PredictResult) -> PredictResult:
+        """The outcome as the client hears it: TorchServe's text, and what is behind it where tracebacks are told."""
+        if not self.tells_tracebacks or not result.detail:
+            return result
+        return PredictResult(result.code, f"{result.message}\n{result.detail}", [])
 
     def record_late(self, late: list) -> None:
         """Prints the times that `predict` collected, each with the request ids of its batch, and empties the list."""
@@ -169,35 +178,48 @@ def record_time(context: Context, ret, count: int, milliseconds: float) -> None:
 def close_batch(context: Context, ret, count: int) -> PredictResult:
     """Checks and encodes what the handler returned for `count` requests."""
     if not isinstance(ret, list):
-        logger.warning("model: %s, Invalid return type: %s.", context.model_name, type(ret))
-        return PredictResult(503, "Invalid model predict output", [])
+        return _invalid(context, "Invalid model predict output", f"Invalid return type: {type(ret)}.")
     if len(ret) != count:
-        logger.warning(
-            "model: %s, number of batch response mismatched, expect: %d, got: %d.", context.model_name, count, len(ret)
-        )
-        return PredictResult(503, "number of batch response mismatched", [])
+        mismatch = "number of batch response mismatched"
+        return _invalid(context, mismatch, f"{mismatch}, expect: {count}, got: {len(ret)}.")
 
     try:
         if context.cl_socket.failure is not None:
             return context.cl_socket.failure
         return create_predict_response(ret, context.request_ids, "Prediction success", 200, context)
     except Exception as error:
-        return failed_batch(error)
+        return failed_batch(error, context.request_ids)
 
 
-def failed_batch(error: Exception) -> PredictResult:
-    """The outcome of a batch whose handler raised; logs the traceback."""
+def _invalid(context: Context, message: str, why: str) -> PredictResult:
+    headline = f"model: {context.model_name}, {why}"
+    logger.warning("%s", "\n".join([headline, *request_lines(context.request_ids)]))
+    return PredictResult(503, message, [], headline)
+
+
+def failed_batch(error: Exception, request_ids: Optional[dict] = None) -> PredictResult:
+    """The outcome of a batch whose handler raised; logs the traceback and the requests' ids."""
     if isinstance(error, MemoryError):
-        logger.error("System out of memory", exc_info=error)
-        return PredictResult(507, "Out of resources", [])
+        return _failed(507, "Out of resources", logging.ERROR, "System out of memory", error, request_ids)
     if isinstance(error, PredictionException):
-        logger.error("Prediction error", exc_info=error)
-        return PredictResult(_status_of(error), str(error.message), [])
+        return _failed(_status_of(error), _message_of(error), logging.ERROR, "Prediction error", error, request_ids)
     if "CUDA" in _text_of(error):
-        logger.error("CUDA out of memory", exc_info=error)
-        return PredictResult(507, "Out of resources", [])
-    logger.warning("Invoking custom service failed.", exc_info=error)
-    return PredictResult(503, PREDICTION_FAILED, [])
+        return _failed(507, "Out of resources", logging.ERROR, "CUDA out of memory", error, request_ids)
+    headline = "Invoking custom service failed."
+    return _failed(503, PREDICTION_FAILED, logging.WARNING, headline, error, request_ids)
+
+
+def _failed(code: int, message: str, level: int, headline: str, error: Exception, request_ids) -> PredictResult:
+    told = user_traceback(error)
+    logger.log(level, "%s", failure_text(headline, told, request_ids))
+    return PredictResult(code, message, [], told)
+
+
+def _message_of(error: PredictionException) -> str:
+    try:
+        return str(error.message)
+    except Exception:  # as in `_text_of`
+        return PREDICTION_FAILED
 
 
 def _status_of(error: PredictionException) -> int:

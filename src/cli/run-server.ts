@@ -1,6 +1,8 @@
+import { QUIET_LIBRARIES } from '../composition/backends.js';
 import { resolveSettings } from '../config/resolve.js';
 import { SconceError } from '../errors/sconce-error.js';
-import { QUIET_LIBRARIES, startServer } from '../main.js';
+import { startServer } from '../main.js';
+import { nextSignal } from './next-signal.js';
 import type { FlagSettings } from './server-flags.js';
 
 /** Runs a server in this process until a signal ends it, and gives the exit code: 0 after a clean stop, 1 when it could not start. */
@@ -25,18 +27,4 @@ export async function runServer(flags: FlagSettings, configFile: string | undefi
     print(error.message);
     return 1;
   }
-}
-
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
-function nextSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const heard = (signal: NodeJS.Signals) => {
-      if (asked) process.exit(signal === 'SIGINT' ? 130 : 143);
-      asked = true;
-      resolve();
-    };
-    process.on('SIGTERM', heard);
-    process.on('SIGINT', heard);
-  });
 }

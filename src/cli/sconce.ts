@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { SconceError } from '../errors/sconce-error.js';
 import { TORCHSERVE_VERSION } from '../version.js';
+import { addAuthoringCommands } from './authoring-commands.js';
 import { addPackFlags, type PackFlags } from './pack-flags.js';
 import type { ClientFlags } from './server-addresses.js';
 import { addServeFlags, flagSettings, type ServeFlags } from './server-flags.js';
@@ -110,6 +111,9 @@ export async function main(args: readonly string[]): Promise<number> {
       await (await import('./pack.js')).packModel(folder, flags);
     },
   );
+  addAuthoringCommands(program, (outcome) => {
+    code = outcome;
+  });
 
   program
     .command('version')

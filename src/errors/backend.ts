@@ -25,11 +25,11 @@ export const PredictionMissing = defineError('PREDICTION_MISSING', {
 export const ResponseTooLarge = defineError<{ limitBytes: number }>('RESPONSE_TOO_LARGE', { kind: 'bug', reason: 'handler_fault', says: () => 'Worker died.' });
 /** An input that the model cannot take: wrong dtype, shape, name or encoding. */
 export const BadInput = defineError<{ what: string }>('BAD_INPUT', { kind: 'invalid', reason: 'bad_input', says: ({ what }) => what });
-/** A replica did not come up. `status` is 500, or 507 when loading ran out of memory; `lastLine` is the end of the worker's own words. */
-export const LoadFailed = defineError<{ status: number; message: string }>('LOAD_FAILED', {
+/** A replica did not come up. `status` is 500, or 507 when loading ran out of memory; `message` is the last line of the worker's own words, `traceback` all of them where the client is the author. */
+export const LoadFailed = defineError<{ status: number; message: string; traceback?: string | undefined }>('LOAD_FAILED', {
   kind: 'bug',
   http: ({ status }) => status,
-  says: ({ message }) => message,
+  says: ({ message, traceback }) => (traceback ? `${message}\n${traceback}` : message),
 });
 /** No interpreter, no package, no platform support: the backend itself cannot run here. */
 export const BackendUnavailable = defineError<{ backend: string; why: string }>('BACKEND_UNAVAILABLE', {

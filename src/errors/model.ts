@@ -86,6 +86,12 @@ export const NotEnoughDevices = defineError<{ model: string; parallelLevel: numb
   type: 'WorkerInitializationException',
   says: ({ model, parallelLevel }) => `No enough gpu devices for model:${model} parallelLevel:${parallelLevel}`,
 });
+/** Under `sconce dev`: the code as it is now doesn't load, and the code before it must not answer in its place. `why` has the traceback. */
+export const ModelBroken = defineError<{ why: string }>('MODEL_BROKEN', {
+  kind: 'unavailable',
+  reason: 'no_workers',
+  says: ({ why }) => `The model could not be loaded: ${why}`,
+});
 /** set-default words this without the colon that every other message has. */
 export const DefaultVersionUnknown = defineError<{ model: string; version: string }>('DEFAULT_VERSION_UNKNOWN', {
   kind: 'not-found',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as backend from './backend.js';
+import * as model from './model.js';
 import * as scheduling from './scheduling.js';
 import type { SconceError } from './sconce-error.js';
 
@@ -17,6 +18,7 @@ const ENDINGS: readonly SconceError[] = [
   scheduling.DeadlineExceeded({ model: 'm', afterMs: 1 }),
   scheduling.Draining({}),
   scheduling.RequestCancelled({}),
+  model.ModelBroken({ why: 'x' }),
   backend.WorkerDied({}),
   backend.WorkerDied({ outOfMemory: true }),
   backend.ResponseTimedOut({}),

@@ -71,6 +71,10 @@ describe('a name in the store', () => {
     expect(locate(join(store, 'dogs'), store)).toEqual({ kind: 'folder', path: join(store, 'dogs') });
   });
 
+  it('may lie at the root of the file system, as in a container', () => {
+    expect(locate('usr', '/')).toMatchObject({ kind: 'folder' });
+  });
+
   it('of a folder with nothing but one folder in it stands for that one', () => {
     mkdirSync(join(store, 'outer', 'inner'), { recursive: true });
 

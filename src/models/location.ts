@@ -49,7 +49,7 @@ function isFile(path: string): boolean {
 /** Whether a path still lies below the store when its links are followed. */
 function inside(path: string, root: string): boolean {
   const real = realpathSync(path);
-  return real.startsWith(root + sep);
+  return real.startsWith(root.endsWith(sep) ? root : root + sep);
 }
 
 /** A folder that holds nothing but one folder stands for that one, as in TorchServe. */

@@ -6,6 +6,7 @@ import threading
 from io import BytesIO
 from typing import Callable, Optional
 
+from ts.failure_text import failure_text, one_line
 from ts.protocol.json_text import indented_json
 
 logger = logging.getLogger(__name__)
@@ -32,14 +33,18 @@ class Entry:
 
 
 class PredictResult:
-    """A whole batch's outcome. With a code other than 200 there are no entries: all requests get `message`."""
+    """A whole batch's outcome. With a code other than 200 there are no entries: all requests get `message`.
 
-    __slots__ = ("code", "entries", "message")
+    `detail` says what is behind a failure; it is for the handler's author, and not for other clients.
+    """
 
-    def __init__(self, code: int, message: str, entries: list) -> None:
+    __slots__ = ("code", "detail", "entries", "message")
+
+    def __init__(self, code: int, message: str, entries: list, detail: str = "") -> None:
         self.code = code
         self.message = message
         self.entries = entries
+        self.detail = detail
 
     def __repr__(self) -> str:
         return f"PredictResult({self.code}, {self.message!r}, {self.entries!r})"
@@ -88,9 +93,10 @@ def create_predict_response(ret, req_id_map, message, code, context=None, ts_str
         return PredictResult(code, message, [])
     try:
         entries = [_entry(index, ret[index], context, ts_stream_next, ret) for index in req_id_map]
-    except UnsupportedOutputError:
-        logger.warning("Unable to serialize model output.", exc_info=True)
-        return PredictResult(503, UNSUPPORTED_OUTPUT, [])
+    except UnsupportedOutputError as error:
+        told = one_line(error.__cause__ or error)
+        logger.warning("%s", failure_text("Unable to serialize model output.", told, req_id_map))
+        return PredictResult(503, UNSUPPORTED_OUTPUT, [], told)
     return PredictResult(200, message, entries)
 
 

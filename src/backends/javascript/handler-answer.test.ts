@@ -3,9 +3,10 @@ import { HandlerError } from './handler.js';
 import { answersFrom, answerToError } from './handler-answer.js';
 
 vi.spyOn(console, 'warn').mockImplementation(() => {});
-vi.spyOn(console, 'error').mockImplementation(() => {});
+const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
 
-const one = (result: unknown): unknown => answersFrom([result], 1)[0];
+const requests = [{ id: 'a' }, { id: 'b' }];
+const one = (result: unknown): unknown => answersFrom([result], requests.slice(0, 1), false)[0];
 const json = ['content-type', 'application/json'] as const;
 const UNSUPPORTED = { kind: 'failed', status: 503, message: 'Unsupported model output data type.' };
 
@@ -30,7 +31,7 @@ describe('answersFrom', () => {
     ['a header with a line break', { headers: { a: 'b\r\nset-cookie: c' }, body: '' }],
     ['a status that is none', { status: 99, body: '' }],
   ])('%s cannot be sent, and fails the batch', (_, result) => {
-    expect(answersFrom([result, 'good'], 2)).toEqual([UNSUPPORTED, UNSUPPORTED]);
+    expect(answersFrom([result, 'good'], requests, false)).toEqual([UNSUPPORTED, UNSUPPORTED]);
   });
 
   it('a circle cannot be sent', () => {
@@ -41,15 +42,18 @@ describe('answersFrom', () => {
   });
 
   it('what is no array fails the batch', () => {
-    expect(answersFrom('ab', 2)).toEqual(Array(2).fill({ kind: 'failed', status: 503, message: 'Invalid model predict output' }));
+    expect(answersFrom('ab', requests, false)).toEqual(Array(2).fill({ kind: 'failed', status: 503, message: 'Invalid model predict output' }));
   });
 
   it('another number of results fails the batch', () => {
-    expect(answersFrom(['a'], 2)).toEqual(Array(2).fill({ kind: 'failed', status: 503, message: 'number of batch response mismatched' }));
+    expect(answersFrom(['a'], requests, false)).toEqual(Array(2).fill({ kind: 'failed', status: 503, message: 'number of batch response mismatched' }));
   });
 
   it('an error in the list fails its own request', () => {
-    expect(answersFrom([new HandlerError(422, 'no'), 'good'], 2)).toMatchObject([{ kind: 'failed', status: 422, message: 'no' }, { body: 'good' }]);
+    expect(answersFrom([new HandlerError(422, 'no'), 'good'], requests, false)).toMatchObject([
+      { kind: 'failed', status: 422, message: 'no' },
+      { body: 'good' },
+    ]);
   });
 });
 
@@ -57,10 +61,29 @@ describe('answerToError', () => {
   it('tells status and message of a HandlerError, also of another copy of its class', () => {
     const foreign = Object.assign(new Error('no'), { name: 'HandlerError', status: 418 });
 
-    expect(answerToError(foreign)).toEqual({ kind: 'failed', status: 418, message: 'no' });
+    expect(answerToError(foreign, requests, true)).toEqual({ kind: 'failed', status: 418, message: 'no' });
   });
 
   it.each([new Error('secret'), new HandlerError(200, 'fine'), 'text', undefined])('tells nothing of %s', (error) => {
-    expect(answerToError(error)).toEqual({ kind: 'failed', status: 503, message: 'Prediction failed' });
+    expect(answerToError(error, requests, false)).toEqual({ kind: 'failed', status: 503, message: 'Prediction failed' });
+  });
+
+  it("tells the author what is behind a failure, with the frames that are the handler's own", () => {
+    const answer = answerToError(new Error('secret'), requests, true);
+
+    expect(answer).toMatchObject({
+      kind: 'failed',
+      status: 503,
+      message: expect.stringMatching(/^Prediction failed\nError: secret\n +at /),
+    });
+    expect(answersFrom(7, requests, true)[0]).toMatchObject({
+      message: 'Invalid model predict output\nThe handler returned number, not an array with a result per request.',
+    });
+  });
+
+  it('writes the ids of the requests to the log, on a line of their own', () => {
+    answerToError(new Error('x'), requests, false);
+
+    expect(logged.mock.lastCall?.[0].split('\n').at(-1)).toBe('request_id=a request_id=b');
   });
 });

@@ -1,36 +1,43 @@
 import type { HeaderPair } from '../../inference/request.js';
 import type { ThreadAnswer } from '../thread-messages.js';
 import { HandlerError } from './handler.js';
+import { type Failing, requestLines, userStack } from './handler-failure.js';
 
-const INVALID_OUTPUT: ThreadAnswer = { kind: 'failed', status: 503, message: 'Invalid model predict output' };
-const MISMATCH: ThreadAnswer = { kind: 'failed', status: 503, message: 'number of batch response mismatched' };
-const UNSUPPORTED: ThreadAnswer = { kind: 'failed', status: 503, message: 'Unsupported model output data type.' };
-const PREDICTION_FAILED: ThreadAnswer = { kind: 'failed', status: 503, message: 'Prediction failed' };
+const INVALID_OUTPUT = 'Invalid model predict output';
+const MISMATCH = 'number of batch response mismatched';
+const UNSUPPORTED = 'Unsupported model output data type.';
+const PREDICTION_FAILED = 'Prediction failed';
 
-/** What a handler returned for `count` requests, as answers. One result that cannot be sent fails the whole batch; an Error in the list fails its own request. */
-export function answersFrom(results: unknown, count: number): readonly ThreadAnswer[] {
-  const all = (answer: ThreadAnswer): readonly ThreadAnswer[] => Array.from({ length: count }, () => answer);
-  if (!Array.isArray(results)) {
-    console.warn(`The handler returned ${results === null ? 'null' : typeof results}, not an array with a result per request.`);
-    return all(INVALID_OUTPUT);
-  }
-  if (results.length !== count) {
-    console.warn(`The number of results does not match the batch: expected ${count}, got ${results.length}.`);
-    return all(MISMATCH);
-  }
+/**
+ * What a handler returned for its requests, as answers. One result that cannot be sent fails the whole batch; an Error in the list fails its own request.
+ * With `devTracebacks` the client hears what is behind a failure; the log always does.
+ */
+export function answersFrom(results: unknown, requests: readonly Failing[], devTracebacks: boolean): readonly ThreadAnswer[] {
+  const count = requests.length;
+  const all = (message: string, why: string): readonly ThreadAnswer[] => {
+    console.warn([why, ...requestLines(requests)].join('\n'));
+    return requests.map(() => failed(message, devTracebacks ? why : undefined));
+  };
+  if (!Array.isArray(results))
+    return all(INVALID_OUTPUT, `The handler returned ${results === null ? 'null' : typeof results}, not an array with a result per request.`);
+  if (results.length !== count) return all(MISMATCH, `The number of results does not match the batch: expected ${count}, got ${results.length}.`);
   try {
-    return results.map(answerFrom);
+    return results.map((result, index) => answerFrom(result, requests.slice(index, index + 1), devTracebacks));
   } catch (error) {
-    console.warn('A result of the handler cannot be sent:', error);
-    return all(UNSUPPORTED);
+    return all(UNSUPPORTED, `A result of the handler cannot be sent: ${userStack(error)}`);
   }
 }
 
-/** The answer to a request whose handler threw. A HandlerError's status and message are told; of anything else only that it failed. */
-export function answerToError(error: unknown): ThreadAnswer {
+/** The answer to requests whose handler threw. A HandlerError's status and message are told; of anything else only that it failed, and with `devTracebacks` its stack. */
+export function answerToError(error: unknown, requests: readonly Failing[], devTracebacks: boolean): ThreadAnswer {
   if (isHandlerError(error)) return { kind: 'failed', status: error.status, message: error.message };
-  console.error(error);
-  return PREDICTION_FAILED;
+  const stack = userStack(error);
+  console.error([stack, ...requestLines(requests)].join('\n'));
+  return failed(PREDICTION_FAILED, devTracebacks ? stack : undefined);
+}
+
+function failed(message: string, behind: string | undefined): ThreadAnswer {
+  return { kind: 'failed', status: 503, message: behind === undefined ? message : `${message}\n${behind}` };
 }
 
 /** By name, not by class: a handler may have its own copy of the package. */
@@ -43,8 +50,8 @@ function isErrorStatus(status: unknown): boolean {
   return Number.isInteger(status) && Number(status) >= 400 && Number(status) <= 599;
 }
 
-function answerFrom(result: unknown): ThreadAnswer {
-  if (result instanceof Error) return answerToError(result);
+function answerFrom(result: unknown, request: readonly Failing[], devTracebacks: boolean): ThreadAnswer {
+  if (result instanceof Error) return answerToError(result, request, devTracebacks);
   if (!isResponse(result)) return { kind: 'answer', status: 200, reason: '', ...encode(result, []) };
   const { status = 200, headers = {}, body } = result;
   if (!Number.isInteger(status) || Number(status) < 200 || Number(status) > 599) throw new TypeError(`${String(status)} is no HTTP status`);

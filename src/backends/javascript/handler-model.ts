@@ -4,6 +4,7 @@ import type { ThreadAnswer, ThreadRequest } from '../thread-messages.js';
 import type { ThreadModel } from '../thread-server.js';
 import { type HandlerContext, HandlerError } from './handler.js';
 import { answersFrom, answerToError } from './handler-answer.js';
+import { userStack } from './handler-failure.js';
 import { type HandlerFunctions, importHandler } from './handler-module.js';
 import { openHandlerSession } from './handler-onnx.js';
 import { ReceivedRequest } from './received-request.js';
@@ -18,6 +19,7 @@ export interface HandlerModelData {
   readonly batchSize: number;
   readonly workerName: string;
   readonly intraOpThreads: number;
+  readonly devTracebacks: boolean;
 }
 
 /** A handler on its thread. Batches run one after the other; a handler sees only requests whose JSON could be read. */
@@ -27,11 +29,12 @@ export class HandlerModel implements ThreadModel {
   private constructor(
     private readonly handler: HandlerFunctions,
     private readonly context: HandlerContext,
+    private readonly devTracebacks: boolean,
   ) {}
 
   /** Imports and initialises the handler. Rejects with LoadFailed whose text is the handler's error message. */
   static async open(data: HandlerModelData, gate: NativeGate): Promise<HandlerModel> {
-    const { directory, modelName, modelVersion, config, batchSize, workerName, intraOpThreads } = data;
+    const { directory, modelName, modelVersion, config, batchSize, workerName, intraOpThreads, devTracebacks } = data;
     const context: HandlerContext = {
       modelName,
       modelVersion,
@@ -42,14 +45,9 @@ export class HandlerModel implements ThreadModel {
       loadOnnx: (file, options) => openHandlerSession(directory, file, options?.threads ?? intraOpThreads, gate),
       error: (status, message) => new HandlerError(status, message),
     };
-    const handler = await importHandler(directory, data.handler);
-    try {
-      await handler.initialize?.(context);
-    } catch (error) {
-      console.error(error);
-      throw LoadFailed({ status: 500, message: `initialize failed: ${error instanceof Error ? error.message : String(error)}` }, error);
-    }
-    return new HandlerModel(handler, context);
+    const handler = await orLoadFailed('', devTracebacks, () => importHandler(directory, data.handler));
+    await orLoadFailed('initialize failed: ', devTracebacks, async () => handler.initialize?.(context));
+    return new HandlerModel(handler, context, devTracebacks);
   }
 
   async run(requests: readonly ThreadRequest[], turn: Promise<void>): Promise<readonly ThreadAnswer[]> {
@@ -73,14 +71,27 @@ export class HandlerModel implements ThreadModel {
   async #answer(requests: readonly ReceivedRequest[]): Promise<readonly ThreadAnswer[]> {
     const { handle, preprocess, inference, postprocess } = this.handler;
     try {
-      if (handle !== undefined) return answersFrom(await handle(requests, this.context), requests.length);
+      if (handle !== undefined) return answersFrom(await handle(requests, this.context), requests, this.devTracebacks);
       let data: unknown = requests;
       for (const step of [preprocess, inference, postprocess]) data = step === undefined ? data : await step(data, this.context);
-      return answersFrom(data, requests.length);
+      return answersFrom(data, requests, this.devTracebacks);
     } catch (error) {
-      const answer = answerToError(error);
+      const answer = answerToError(error, requests, this.devTracebacks);
       return requests.map(() => answer);
     }
+  }
+}
+
+/** Rejects with LoadFailed for whatever `step` throws, and writes its stack to the log. */
+async function orLoadFailed<T>(headline: string, devTracebacks: boolean, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (LoadFailed.is(error)) throw error;
+    const stack = userStack(error);
+    console.error(stack);
+    const message = `${headline}${error instanceof Error ? error.message : String(error)}`;
+    throw LoadFailed({ status: 500, message, traceback: devTracebacks ? stack : undefined }, error);
   }
 }
 
@@ -88,6 +99,6 @@ function readRequest(request: ThreadRequest): ReceivedRequest | ThreadAnswer {
   try {
     return new ReceivedRequest(request);
   } catch (error) {
-    return error instanceof HandlerError ? { kind: 'invalid', what: error.message } : answerToError(error);
+    return error instanceof HandlerError ? { kind: 'invalid', what: error.message } : answerToError(error, [request], false);
   }
 }

@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { register } from 'node:module';
 import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LoadFailed } from '../../errors/backend.js';
@@ -28,10 +29,10 @@ export async function importHandler(directory: string, handler: string | undefin
   const { file, exported } = handler === undefined ? { file: await findDefault(directory), exported: undefined } : splitHandler(handler);
   const path = await modelFile(directory, file);
   if (path === undefined) throw LoadFailed({ status: 500, message: `The handler ${file} is not in the model's directory.` });
-  if (TYPESCRIPT.has(extname(path)) && !stripsTypes()) {
-    throw LoadFailed({ status: 500, message: `${file} needs Node 22.18 or newer, this is ${process.version}. Compile it to JavaScript, or update Node.` });
-  }
-  const module: unknown = await import(pathToFileURL(path).href);
+  if (TYPESCRIPT.has(extname(path)) && !stripsTypes()) registerTypeHooks();
+  const module: unknown = await import(pathToFileURL(path).href).catch(async (error: unknown) => {
+    throw await withPlace(error, path);
+  });
   const functions = functionsOf(pick(module, exported, file));
   if ((functions.handle ?? functions.preprocess ?? functions.inference ?? functions.postprocess) === undefined) {
     throw LoadFailed({ status: 500, message: `${file} exports no handler: it needs handle, or some of preprocess, inference and postprocess.` });
@@ -51,8 +52,28 @@ function splitHandler(handler: string): { readonly file: string; readonly export
   return at < 0 ? { file: handler, exported: undefined } : { file: handler.slice(0, at), exported: handler.slice(at + 1) };
 }
 
+/** Node strips types by itself from 22.18 on. */
 function stripsTypes(): boolean {
   return 'typescript' in process.features && process.features.typescript !== false;
+}
+
+let typeHooks = false;
+
+/** Once per thread. */
+function registerTypeHooks(): void {
+  if (!typeHooks) register('./type-hooks.js', import.meta.url);
+  typeHooks = true;
+}
+
+/** Node says of a syntax error in a module neither file nor line. When it is the handler's own file that is broken, the error is told with its place. */
+async function withPlace(error: unknown, path: string): Promise<unknown> {
+  if (!(error instanceof SyntaxError) || error.stack?.includes(path)) return error;
+  try {
+    (await import('./stripped-types.js')).strippedTypes(await readFile(path, 'utf8'), path);
+    return error;
+  } catch (placed) {
+    return placed;
+  }
 }
 
 function pick(module: unknown, exported: string | undefined, file: string): unknown {

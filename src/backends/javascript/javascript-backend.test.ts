@@ -246,12 +246,58 @@ describe('loading', () => {
     await expect(driven.runner.load()).rejects.toThrow(`The handler ${handler} is not in the model's directory.`);
   });
 
-  it('a TypeScript handler runs where Node strips types, and is refused with the reason where it does not', async () => {
-    const driven = aHandler('export const handle = (all: readonly unknown[]): string[] => all.map(() => "typed");', 'ts');
+  it('a TypeScript handler runs on every Node, with what it imports', async () => {
+    writeFileSync(join(folder, 'half.ts'), 'export const half = (n: number): number => n / 2;');
+    const driven = await loaded(
+      'import { half } from "./half.ts"; export const handle = (all: readonly { json(): unknown }[]): number[] => all.map((one) => half(one.json() as number));',
+      'ts',
+    );
 
-    const failure = await driven.runner.load().catch((error: unknown) => error);
+    expect(await told(driven, '8')).toEqual(['200 4']);
+  });
 
-    if (failure === undefined) expect(await told(driven, '1')).toEqual(['200 typed']);
-    else expect(LoadFailed.is(failure) && failure.message).toContain('needs Node 22.18 or newer');
+  it.each(['mjs', 'ts'])('a syntax error in a .%s handler is told with its file, line and caret', async (extension) => {
+    const driven = aHandler('export const handle = () => [];\nexport const broken = ;\n', extension);
+
+    await driven.runner.load().catch(() => undefined);
+    await driven.exited;
+
+    const text = driven.lines.join('\n');
+    expect(text).toMatch(new RegExp(`handler\\d+\\.${extension}:2`));
+    expect(text).toMatch(/export const broken = ;\n +\^/);
+    expect(text).toContain('SyntaxError');
+  });
+});
+
+describe('where the client is the author', () => {
+  const author = new JavascriptBackend({ environment: {}, maxHeapMb: 64, devTracebacks: true });
+
+  function served(source: string): DrivenRunner {
+    written += 1;
+    const file = `handler${written}.mjs`;
+    writeFileSync(join(folder, file), source);
+    const driven = new DrivenRunner(author, aServableModel({ name: 'm', backend: 'javascript', directory: folder, handler: file }));
+    running.push(driven);
+    return driven;
+  }
+
+  it('an exception is answered with its stack, and logged with the request', async () => {
+    const driven = served('export const handle = (all) => all.map((one) => one.json().a.b);');
+    await driven.runner.load();
+
+    const [answer] = await driven.batch(['{}']);
+
+    expect(answer?.text).toMatch(/^Prediction failed\nTypeError: [^\n]*\n +at [^\n]*handler\d+\.mjs:1/);
+    expect(answer?.text).not.toContain('dist/backends');
+    await driven.runner.stop(1000);
+    expect(driven.lines.at(-1)).toMatch(/^request_id=[0-9a-f-]{36}$/);
+  });
+
+  it('what keeps a model from loading is told with its stack', async () => {
+    const failure = await served('export const handle = () => []; export function initialize() { throw new Error("no weights"); }')
+      .runner.load()
+      .catch((error: unknown) => error);
+
+    expect(LoadFailed.is(failure) && failure.message).toMatch(/^initialize failed: no weights\nError: no weights\n +at .*initialize/);
   });
 });

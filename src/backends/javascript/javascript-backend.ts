@@ -9,6 +9,8 @@ export interface JavascriptBackendOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Limit of one handler's JavaScript heap in MiB; undefined leaves Node's. */
   readonly maxHeapMb: number | undefined;
+  /** Whether a client hears the stack of what a handler threw: only where the client is the handler's author. No setting of a server turns it on. */
+  readonly devTracebacks?: boolean | undefined;
 }
 
 /** Runs JavaScript and TypeScript handlers, each replica on a worker thread of its own. A thread keeps handlers apart; it is no sandbox. */
@@ -23,13 +25,13 @@ export class JavascriptBackend implements Backend {
   }
 
   createRunner(spec: RunnerSpec, events: RunnerEvents): Runner {
-    const { environment, maxHeapMb } = this.options;
+    const { environment, maxHeapMb, devTracebacks = false } = this.options;
     return new ThreadRunner({
       spec,
       events,
       abandoned: this.#abandoned,
       entry: threadEntry(import.meta.url, 'handler-thread'),
-      data: () => dataFor(spec),
+      data: () => dataFor(spec, devTracebacks),
       environment,
       maxHeapMb,
     });
@@ -40,7 +42,7 @@ export class JavascriptBackend implements Backend {
   }
 }
 
-function dataFor({ model, batchSize, workerName }: RunnerSpec): HandlerModelData {
+function dataFor({ model, batchSize, workerName }: RunnerSpec, devTracebacks: boolean): HandlerModelData {
   return {
     modelName: model.name,
     modelVersion: model.version,
@@ -50,5 +52,6 @@ function dataFor({ model, batchSize, workerName }: RunnerSpec): HandlerModelData
     batchSize,
     workerName,
     intraOpThreads: model.config.sconce.intraOpThreads,
+    devTracebacks,
   };
 }

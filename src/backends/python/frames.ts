@@ -23,6 +23,8 @@ export interface LoadOrder {
   readonly modelYamlConfig: Readonly<Record<string, unknown>>;
   /** Threads of one worker's computations; null leaves that to the libraries. */
   readonly threads: number | null;
+  /** Absent: no. See PythonBackendOptions. */
+  readonly devTracebacks?: true;
 }
 
 /** One part of one request's answer, as the worker words it: nothing of it is checked but its form. */
@@ -37,7 +39,7 @@ export interface WirePart {
 
 export type WorkerFrame =
   | { readonly kind: 'hello'; readonly pid: number; readonly python: string }
-  | { readonly kind: 'loaded'; readonly code: number; readonly message: string; readonly lastLine: string }
+  | { readonly kind: 'loaded'; readonly code: number; readonly message: string; readonly lastLine: string; readonly traceback?: string }
   | { readonly kind: 'parts'; readonly batchId: number; readonly final: boolean; readonly handlerMicros: number; readonly parts: readonly WirePart[] }
   | { readonly kind: 'batch-error'; readonly batchId: number; readonly code: number; readonly message: string; readonly handlerMicros: number }
   | { readonly kind: 'batch-done'; readonly batchId: number };
@@ -170,9 +172,9 @@ function decodeHello(payload: Buffer): WorkerFrame | undefined {
 }
 
 function decodeLoaded(payload: Buffer): WorkerFrame | undefined {
-  const { code, message, lastLine } = objectOf(payload);
+  const { code, message, lastLine, traceback } = objectOf(payload);
   if (typeof code !== 'number' || typeof message !== 'string' || typeof lastLine !== 'string') return undefined;
-  return { kind: 'loaded', code, message, lastLine };
+  return { kind: 'loaded', code, message, lastLine, ...(typeof traceback === 'string' ? { traceback } : {}) };
 }
 
 function objectOf(payload: Buffer): Readonly<Record<string, unknown>> {

@@ -3,7 +3,7 @@ import type { LoadOrder } from './frames.js';
 import type { PythonBackendOptions } from './python-options.js';
 
 /** What a worker, or every rank of a group alike, is told to load. */
-export function loadOrder({ model, device, share, batchSize }: RunnerSpec, { limitMaxImagePixels }: PythonBackendOptions): LoadOrder {
+export function loadOrder({ model, device, share, batchSize }: RunnerSpec, { limitMaxImagePixels, devTracebacks }: PythonBackendOptions): LoadOrder {
   return {
     modelName: model.name,
     modelDir: model.directory,
@@ -14,5 +14,6 @@ export function loadOrder({ model, device, share, batchSize }: RunnerSpec, { lim
     limitMaxImagePixels,
     modelYamlConfig: model.config.raw,
     threads: share.threads,
+    ...(devTracebacks ? { devTracebacks } : {}),
   };
 }

@@ -26,5 +26,7 @@ export interface PythonBackendOptions {
   readonly showDevices: (ordinals: readonly number[]) => Readonly<Record<string, string>>;
   /** Folder of the server's logs, absolute; torchrun makes one of its own in it. */
   readonly logFolder: string;
+  /** Whether a client hears the traceback of what a handler raised: only where the client is the handler's author. No setting of a server turns it on. */
+  readonly devTracebacks?: boolean | undefined;
   readonly log: Log;
 }

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { aBatch, alive, HANDLER, run, Story, until, Workshop } from '../../../test/fixtures/python-workers.js';
+import { aBatch, alive, HANDLER, LOADS_BADLY, run, Story, until, Workshop } from '../../../test/fixtures/python-workers.js';
 
 let shop: Workshop;
 
@@ -113,5 +113,44 @@ describe('a worker', () => {
     expect(await runner.memoryBytes()).toBeGreaterThan(1_000_000);
     await runner.stop(0);
     expect(await runner.memoryBytes()).toBeUndefined();
+  });
+});
+
+describe('where the client is the author', () => {
+  it('an exception is answered with its traceback, and nowhere else', async () => {
+    const author = await shop.anotherBackend({ devTracebacks: true });
+    const [told, plain] = [await shop.loaded(shop.aModel(HANDLER), { from: author }), await shop.loaded(shop.aModel(HANDLER))];
+
+    const [failure] = (await run(told.runner, { do: 'raise' })).failures;
+    const [usual] = (await run(plain.runner, { do: 'raise' })).failures;
+
+    expect(failure?.error.message).toMatch(/^Prediction failed\nTraceback .*\n {2}File ".*my_handler\.py", line \d+, in handle\n.*ValueError: asked to$/s);
+    expect(failure?.error.rendering.http).toBe(503);
+    expect(usual?.error.message).toBe('Prediction failed');
+  });
+
+  it.each([
+    ['import', 'ModuleNotFoundError: No module named', 'my_handler.py'],
+    ['runtime', 'RuntimeError: no weights here', 'in initialize'],
+    ['exit', 'The worker ended while it was loading (exit code 3).', 'model_name: '],
+  ])('what keeps a model from loading (%s) is told with all that is known of it', async (how, first, behind) => {
+    const author = await shop.anotherBackend({ devTracebacks: true });
+
+    const failures = await Promise.all(
+      [author, shop.backend].map((from) =>
+        shop
+          .aRunner(shop.aModel(LOADS_BADLY, { how }), { from })
+          .runner.load()
+          .then(
+            () => 'loaded',
+            (error: unknown) => (error instanceof Error ? error.message : ''),
+          ),
+      ),
+    );
+
+    expect(failures[0]?.split('\n')[0]).toContain(first);
+    expect(failures[0]).toContain(behind);
+    expect(failures[1]).toContain(first);
+    expect(failures[1]).not.toContain('\n');
   });
 });

@@ -258,7 +258,7 @@ export class WorkerProcess implements Runner {
     return frame.kind === 'parts' ? this.#batches.parts(frame) : this.#batches.error(frame);
   }
 
-  #loaded({ code, message, lastLine }: Extract<WorkerFrame, { kind: 'loaded' }>): boolean {
+  #loaded({ code, message, lastLine, traceback }: Extract<WorkerFrame, { kind: 'loaded' }>): boolean {
     if (code === 200) {
       if (!this.#lines.allLoaded) return true;
       this.#clear('startup');
@@ -271,7 +271,7 @@ export class WorkerProcess implements Runner {
     if (this.#rankEnd !== undefined) return true;
     this.#clear('startup');
     this.#state = 'failed';
-    this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message });
+    this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message, traceback });
     this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
     return true;
   }
@@ -347,7 +347,9 @@ export class WorkerProcess implements Runner {
     const who = this.#rankEnd === undefined ? 'The worker' : `Rank ${this.#rankEnd.rank}`;
     // torchrun says why there are no ranks: no torch, say.
     const why = this.#group === undefined || this.#lines.anyGreeted ? '' : `: ${this.#lastLines.lastWords()}`;
-    return LoadFailed({ status: outOfMemory ? 507 : 500, message: `${who} ended while it was loading (${howEnded({ code, signal })})${why}.` });
+    const message = `${who} ended while it was loading (${howEnded({ code, signal })})${why}.`;
+    const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.all().join('\n') : undefined;
+    return LoadFailed({ status: outOfMemory ? 507 : 500, message, traceback });
   }
 
   #lateText(): string {
