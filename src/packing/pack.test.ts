@@ -197,10 +197,14 @@ describe('a folder', () => {
   });
 
   it('that is the working directory does not pack its own archive', async () => {
-    const here = await packed({ folder: model, output: join(model, 'out.tar.gz') });
-    const again = await packed({ folder: model, output: join(model, 'out.tar.gz'), force: true });
+    const output = join(model, 'out.tar.gz');
+    const first = await packed({ output });
+    const again = await packed({ output, force: true });
+    await packed({ output: join(model, 'out'), format: 'folder' });
+    const folder = await packed({ output: join(model, 'out'), format: 'folder', force: true });
 
-    expect(again.sha256).toBe(here.sha256);
+    expect(again.sha256).toBe(first.sha256);
+    expect(folder.entries.map(({ name }) => name)).toEqual(['handler.py', 'helper.py', 'out.tar.gz', 'MAR-INF/MANIFEST.json']);
   });
 
   it.each([
@@ -403,5 +407,15 @@ describe('the check of a handler', () => {
     lay(shout, { 'handler.mjs': 'export const x = 1;\n' });
 
     expect(await refusal(packed({ folder: shout, check: true }))).toContain('handler.mjs exports no handler');
+  });
+
+  it('that fails for what was left out says how to bring it back', async () => {
+    const shout = join(cwd, 'shout');
+    lay(shout, { 'handler.mjs': 'export { handle } from "lib";\n', 'node_modules/lib/index.mjs': 'export const handle = () => [];\n' });
+    lay(shout, { 'node_modules/lib/package.json': '{"name": "lib", "exports": "./index.mjs"}' });
+
+    expect(await refusal(packed({ folder: shout, check: true }))).toContain('Left out of the archive: node_modules/. A line !PATTERN in .sconceignore');
+    lay(shout, { '.sconceignore': '!node_modules/\n' });
+    expect((await packed({ folder: shout, check: true })).findings).toEqual([]);
   });
 });
