@@ -13,7 +13,7 @@ import sys
 import traceback
 from typing import NamedTuple, Optional
 
-from sconce_worker import weights_only
+from sconce_worker import linux
 from ts.model_loader import import_handler, resolve_entry_point
 from ts.utils.util import list_classes_from_module
 
@@ -48,10 +48,13 @@ def check(order: CheckOrder, interpreter_path: list) -> dict:
     report = {
         "python": sys.version.split()[0],
         "shadows": _shadows(order.top_names, interpreter_path),
-        "pickleRefuses": weights_only.refused_globals(order.serialized_file) if order.serialized_file else [],
         "handler": _checked_handler(order),
     }
     report["modelFile"] = _checked_model_file(order.model_file) if order.model_file else None
+    # Only now, so that the handler finds no module here that a worker would not have.
+    from sconce_worker import weights_only
+
+    report["pickleRefuses"] = weights_only.refused_globals(order.serialized_file) if order.serialized_file else []
     return report
 
 
@@ -134,6 +137,7 @@ def _interpreter_path() -> list:
 
 
 def main() -> int:
+    linux.die_with_parent()
     order = CheckOrder(**json.load(sys.stdin))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

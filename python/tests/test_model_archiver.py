@@ -1,25 +1,15 @@
-import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from archived_models import FORMATS, STARTER, archiver, contents, lay_out, manifest, pack, refuse
 
 import model_archiver
 from model_archiver import ModelArchiver, ModelArchiverConfig
-from model_archiver.manifest_components.manifest import Manifest, RuntimeType
-from model_archiver.manifest_components.model import Model
-from model_archiver.model_archiver_error import ModelArchiverError
-from model_archiver.model_packaging import package_model
-from model_archiver.model_packaging_utils import ModelExportUtils
-
-STARTER = Path(__file__).resolve().parents[2] / "bin" / "torch-model-archiver"
-OFFICIAL = Path(sys.executable).with_name("torch-model-archiver")
-FORMATS = {"default": "m.mar", "zip-store": "m.mar", "tgz": "m.tar.gz", "no-archive": "m"}
 
 
 @pytest.fixture(autouse=True)
@@ -34,67 +24,6 @@ def folder(tmp_path, monkeypatch):
     lay_out(there)
     monkeypatch.chdir(there)
     return there
-
-
-def lay_out(folder: Path) -> None:
-    files = {
-        "h.py": "def handle(data, context): return data\n",
-        "net/arch.py": "class Net: pass\n",
-        "weights.pt": "w" * 5000,
-        "a.txt": "A",
-        "b.txt": "B",
-        "requirements.txt": "numpy\n",
-        "conf/model-config.yaml": "batchSize: 2\n",
-        "extra/one.txt": "1",
-        "extra/sub/two.txt": "2",
-        "extra/.hidden": "kept",
-        "extra/.git/config": "left out",
-        "extra/sub/__pycache__/x.pyc": "left out",
-        "extra/__MACOSX/y": "left out",
-    }
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def archiver(folder, *arguments, **environment):
-    """Runs the command as a user does, with the interpreter of the tests."""
-    return subprocess.run(
-        [str(STARTER), *arguments],
-        cwd=str(folder),
-        env={**os.environ, "PYTHON": sys.executable, **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
-def pack(folder, *arguments, **environment):
-    ran = archiver(folder, "--model-name", "m", "--version", "1.0", *arguments, **environment)
-    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
-    return folder / "m.mar"
-
-
-def refuse(folder, *arguments):
-    ran = archiver(folder, *arguments)
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert "Traceback" not in ran.stderr
-    return ran.stderr
-
-
-def contents(archive: Path) -> dict:
-    if archive.is_dir():
-        return {str(p.relative_to(archive)): p.read_bytes() for p in archive.rglob("*") if p.is_file()}
-    if archive.name.endswith(".tar.gz"):
-        with tarfile.open(archive) as tar:
-            return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
-    with zipfile.ZipFile(archive) as packed:
-        assert len(packed.namelist()) == len(set(packed.namelist()))
-        return {name: packed.read(name) for name in packed.namelist()}
-
-
-def manifest(archive: Path) -> dict:
-    return json.loads(contents(archive)["MAR-INF/MANIFEST.json"])
 
 
 def test_an_archive_holds_what_the_flags_name_flat_and_a_manifest_with_its_keys_in_order(folder):
@@ -354,78 +283,3 @@ def test_a_link_that_never_ends_and_a_link_to_nothing_are_refused(folder):
     (folder / "extra" / "again").symlink_to(folder / "nothing")
     with pytest.raises(FileNotFoundError, match="link to nothing"):
         ModelArchiver.generate_model_archive(ModelArchiverConfig("m", "h", "1", extra_files="extra"))
-
-
-def test_from_python_errors_are_raised_and_the_defaults_are_the_commands(folder, caplog):
-    wish = ModelArchiverConfig(model_name="m", handler="h.py", version="1")
-    assert (wish.runtime, wish.export_path, wish.archive_format, wish.force) == (
-        "python",
-        str(folder),
-        "default",
-        False,
-    )
-    ModelArchiver.generate_model_archive(wish)
-
-    with pytest.raises(ModelArchiverError, match="already exists"):
-        ModelArchiver.generate_model_archive(wish)
-    assert "already exists" in caplog.text
-    with pytest.raises(FileNotFoundError, match="File does not exist: nope"):
-        ModelArchiver.generate_model_archive(ModelArchiverConfig("n", "h.py", "1", extra_files="nope"))
-
-
-def test_the_steps_can_be_called_one_by_one(folder):
-    wish = ModelArchiverConfig("m", "h.py:handle", "1", serialized_file="weights.pt")
-    text = ModelExportUtils.generate_manifest_json(wish)
-    assert text == str(Manifest(RuntimeType.PYTHON, Model("m", "weights.pt", "h.py:handle", model_version="1")))
-    staged = ModelExportUtils.copy_artifacts("m", "python", handler="h:handle", extra_files="extra")
-    try:
-        assert os.path.basename(staged) == "m"
-        assert sorted(os.listdir(staged)) == [".hidden", "h.py", "one.txt", "sub"]
-        ModelExportUtils.archive(str(folder), "m", staged, text)
-    finally:
-        shutil.rmtree(os.path.dirname(staged))
-    assert set(contents(folder / "m.mar")) == {".hidden", "h.py", "one.txt", "sub/two.txt", "MAR-INF/MANIFEST.json"}
-
-    wish.force = True
-    package_model(wish, text)
-    assert set(contents(folder / "m.mar")) == {"h.py", "weights.pt", "MAR-INF/MANIFEST.json"}
-    assert ModelExportUtils.find_unique(["a.pt", "b.txt"], ".pt") == "a.pt"
-    with pytest.raises(ModelArchiverError, match="only one .pt file"):
-        ModelExportUtils.find_unique(["a.pt", "b.pt"], ".pt")
-    assert not ModelExportUtils.directory_filter(".git", set())
-    assert not ModelExportUtils.file_filter("x.mar", set())
-
-
-@pytest.mark.skipif(not OFFICIAL.exists(), reason="torch-model-archiver of PyPI is not beside the interpreter")
-@pytest.mark.parametrize("archive_format", FORMATS)
-@pytest.mark.parametrize(
-    "flags",
-    [
-        "--handler h",
-        "--handler h:handle --serialized-file weights.pt --model-file net/arch.py",
-        "--handler image_classifier --serialized-file weights.pt -r requirements.txt -c conf/model-config.yaml",
-        "--handler ./h.py --extra-files extra,*.txt --runtime python3",
-    ],
-)
-def test_the_official_archiver_puts_the_same_into_an_archive(folder, tmp_path, flags, archive_format):
-    arguments = ["--model-name", "m", "--version", "2.5", "--archive-format", archive_format, *flags.split()]
-    (folder / "official").mkdir()
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    subprocess.run(
-        [str(OFFICIAL), *arguments, "--export-path", "official"],
-        cwd=str(folder),
-        env={**environment, "TMPDIR": str(tmp_path)},
-        check=True,
-    )
-    assert archiver(folder, *arguments).returncode == 0
-
-    ours, theirs = contents(folder / FORMATS[archive_format]), contents(folder / "official" / FORMATS[archive_format])
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        if name.endswith("MANIFEST.json"):
-            here, there = (json.loads(files[name], object_pairs_hook=list) for files in (ours, theirs))
-            assert [pair for pair in here if pair[0] != "createdOn"] == [
-                pair for pair in there if pair[0] != "createdOn"
-            ]
-        else:
-            assert ours[name] == theirs[name]

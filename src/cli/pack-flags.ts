@@ -34,15 +34,20 @@ export function addPackFlags(command: Command): Command {
     .option('--handler <handler>', '`file`, `file:function`, or a built-in handler; handler.py, .mjs or .ts of the folder unless given')
     .option('--serialized-file <file>', 'weights; the one .pt, .pth, .onnx … of the folder unless given')
     .option('--model-file <file>', 'the architecture of weights that are a state dictionary; model.py')
-    .option('--extra-files <files...>', 'further files, folders (their contents) and wildcards; commas count too')
+    .option('--extra-files <files>', 'further files, folders (their contents) and wildcards, with commas between; may be repeated', collected, [])
     .option('-r, --requirements-file <file>', 'requirements.txt')
     .option('-c, --config-file <file>', 'model-config.yaml')
     .option('--runtime <runtime>', 'python, python3 or LSP', knownRuntime)
-    .option('--exclude <patterns...>', 'leave out what matches, as .sconceignore does')
+    .option('--exclude <pattern>', 'leave out what matches, as .sconceignore does; may be repeated', collected, [])
     .option('--python <interpreter>', "interpreter that the handler is imported with; the server's unless given")
     .option('--no-check', 'do not import the handler')
     .option('-q, --quiet', 'print warnings and errors only')
     .option('--json', 'as JSON, warnings included');
+}
+
+/** A list, and not as many words as there are: the folder may stand behind it. */
+function collected(given: string, before: readonly string[]): readonly string[] {
+  return [...before, given];
 }
 
 function knownFormat(given: string): string {

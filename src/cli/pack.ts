@@ -28,6 +28,12 @@ export async function packModel(folder: string, flags: PackFlags): Promise<void>
     check: flags.check !== false,
     python: flags.python,
   };
+  // Exiting, and not just dying, takes half-written folders away.
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)
+    process.once(signal, () => process.exit(code));
   const packed = await pack(wish, { cwd: process.cwd(), env: process.env, settings, archiverVersion: TORCHSERVE_VERSION });
   if (flags.json) return void process.stdout.write(`${JSON.stringify(asJson(packed), undefined, 2)}\n`);
   for (const { message } of packed.findings) process.stderr.write(`warning: ${message}\n`);

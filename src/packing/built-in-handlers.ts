@@ -14,6 +14,18 @@ export const BUILT_IN_HANDLERS: ReadonlySet<string> = new Set([
   'tensor_handler',
 ]);
 
+/** Those that load weights as BaseHandler does. */
+export const LOADING_WEIGHTS: ReadonlySet<string> = new Set([
+  'base_handler',
+  'text_classifier',
+  'image_classifier',
+  'object_detector',
+  'image_segmenter',
+  'vision_handler',
+  'text_handler',
+  'tensor_handler',
+]);
+
 /** Those that answer with labels. */
 export const LABELLING: ReadonlySet<string> = new Set(['image_classifier', 'object_detector', 'text_classifier']);
 

@@ -26,8 +26,9 @@ describe('a model', () => {
     ['a handler below a folder without function', { handler: 'src/handler.py' }, ['src/handler.py'], ['handler-in-folder']],
     ['weights that are named and missing', { serializedFile: 'w.pt' }, ['handler.py'], ['file-missing']],
     ['a name that is a path of this machine', { serializedFile: '/data/w.pt' }, ['handler.py'], ['absolute-path']],
-    ['a classifier without labels', { handler: 'image_classifier' }, [], ['labels-missing']],
-    ['a text classifier without vocabulary', { handler: 'text_classifier' }, ['index_to_name.json'], ['vocabulary-missing']],
+    ['a classifier without labels', { handler: 'image_classifier', serializedFile: 'w.pt' }, ['w.pt'], ['labels-missing']],
+    ['a built-in handler without weights', { handler: 'image_segmenter' }, [], ['weights-missing']],
+    ['a text classifier without vocabulary', { handler: 'text_classifier', serializedFile: 'w.pt' }, ['index_to_name.json', 'w.pt'], ['vocabulary-missing']],
     ['a state dictionary without its architecture', { handler: 'image_segmenter', serializedFile: 'w.pth' }, ['w.pth'], ['model-file-missing']],
   ] as const)('with %s is warned of', (_, model, names, expected) => {
     expect(codes(model, names)).toEqual(expected);
@@ -36,10 +37,10 @@ describe('a model', () => {
   it('a batch is warned of where the handler takes one request at a time', () => {
     expect(codes({ handler: 'vllm_handler' }, [], 4)).toEqual(['batch']);
     expect(codes({ handler: 'vllm_handler' }, [], 1)).toEqual([]);
-    expect(codes({ handler: 'image_segmenter' }, [], 4)).toEqual([]);
+    expect(codes({ handler: 'image_segmenter', serializedFile: 'w.pt' }, ['w.pt'], 4)).toEqual([]);
   });
 
   it('a vocabulary that the manifest names is the one that is looked for', () => {
-    expect(codes({ handler: 'text_classifier', sourceVocab: 'v.pt' }, ['v.pt', 'index_to_name.json'])).toEqual([]);
+    expect(codes({ handler: 'text_classifier', sourceVocab: 'v.pt', serializedFile: 'w.pt' }, ['w.pt', 'v.pt', 'index_to_name.json'])).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../inference/model-config.js';
-import { BUILT_IN_HANDLERS, handlerModule, LABELLING, ONE_AT_A_TIME } from './built-in-handlers.js';
+import { BUILT_IN_HANDLERS, handlerModule, LABELLING, LOADING_WEIGHTS, ONE_AT_A_TIME } from './built-in-handlers.js';
 import type { Finding } from './finding.js';
 import type { ModelDescription } from './model-description.js';
 
@@ -50,12 +50,15 @@ export function handlerFindings(model: ModelDescription, config: ModelConfig, ha
       'batch',
       `${module} takes one request at a time, and ${model.configFile} says batchSize: ${config.batchSize}: requests that meet would fail; set it to 1`,
     );
+  if (!LOADING_WEIGHTS.has(module)) return findings;
+  if (serializedFile === undefined && model.modelFile === undefined)
+    add('weights-missing', `${module} has nothing to load: add the weights as model.pt, or name them with --serialized-file`);
   return [...findings, ...weightsFindings(model)];
 }
 
 /** For a handler that loads as BaseHandler does. */
 export function weightsFindings({ serializedFile, modelFile }: ModelDescription): readonly Finding[] {
-  if (serializedFile?.endsWith('.pth') && modelFile === undefined)
+  if (serializedFile !== undefined && modelFile === undefined && !/\.(pt|pt2|onnx|so)$/.test(serializedFile))
     return [
       {
         code: 'model-file-missing',

@@ -1,80 +1,35 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { buildThreads } from '../../test/fixtures/driven-runner.js';
-import { PackRefused } from '../errors/packing.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { codes, lay, PACK_LIMITS, PackingBench, refusal } from '../../test/fixtures/packing.js';
 import { unpackTarGz } from '../models/unpack/tar.js';
 import { UnpackBudget } from '../models/unpack/unpack-limits.js';
 import { unpackZip } from '../models/unpack/zip.js';
-import { pack } from './pack.js';
-import type { PackWish } from './pack-wish.js';
 
 const DOUBLE = fileURLToPath(new URL('../../test/fixtures/onnx/double.onnx', import.meta.url));
-const LIMITS = { maxArchiveBytes: 2 ** 30, maxUnpackedBytes: 2 ** 30, maxEntries: 1000 };
+let bench: PackingBench;
 let cwd: string;
 let model: string;
-
-beforeAll(() => {
-  buildThreads();
-});
+const packed: PackingBench['packed'] = (...given) => bench.packed(...given);
 
 beforeEach(() => {
-  cwd = realpathSync(mkdtempSync(join(tmpdir(), 'sconce-packing-')));
-  model = join(cwd, 'cats');
-  lay(model, {
-    'handler.py': 'from helper import shout\ndef handle(data, context):\n    return shout(data)\n',
-    'helper.py': 'def shout(data):\n    return data\n',
-  });
+  bench = new PackingBench();
+  ({ cwd, model } = bench);
 });
 
 afterEach(() => {
   vi.unstubAllEnvs();
-  rmSync(cwd, { recursive: true, force: true });
+  bench.close();
 });
-
-function lay(folder: string, files: Readonly<Record<string, string>>): void {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
-}
-
-function packed(over: Partial<PackWish> = {}, env: Readonly<Record<string, string | undefined>> = { PATH: process.env.PATH }) {
-  const nothing = { name: undefined, version: undefined, runtime: undefined, handler: undefined, serializedFile: undefined, modelFile: undefined };
-  const wish: PackWish = {
-    ...{ folder: model, output: undefined, format: undefined, force: false, requirementsFile: undefined, configFile: undefined },
-    ...{ ...nothing, extraFiles: [], exclude: [], check: false, python: undefined, ...over },
-  };
-  const settings = {
-    python: undefined,
-    maxArchiveBytes: LIMITS.maxArchiveBytes,
-    maxUnpackedBytes: LIMITS.maxUnpackedBytes,
-    maxArchiveEntries: LIMITS.maxEntries,
-  };
-  return pack(wish, { cwd, env, archiverVersion: '0.12.0', settings });
-}
 
 /** The files of an archive, by the server's own unpacking. */
 async function unpacked(archive: string): Promise<Record<string, string>> {
   const folder = mkdtempSync(join(cwd, 'unpacked-'));
   const unpack = archive.endsWith('.mar') ? unpackZip : unpackTarGz;
-  await unpack(archive, folder, new UnpackBudget(LIMITS, 2 ** 30));
+  await unpack(archive, folder, new UnpackBudget(PACK_LIMITS, 2 ** 30));
   return contents(folder);
 }
 
@@ -84,17 +39,6 @@ function contents(folder: string): Record<string, string> {
     names.map(({ parentPath, name }) => [join(parentPath, name).slice(folder.length + 1), readFileSync(join(parentPath, name), 'utf8')]),
   );
 }
-
-async function refusal(wish: Promise<unknown>): Promise<string> {
-  const error: unknown = await wish.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(PackRefused.is(error)).toBe(true);
-  return error instanceof Error ? error.message : '';
-}
-
-const codes = (result: Awaited<ReturnType<typeof packed>>) => result.findings.map(({ code }) => code);
 
 describe('a folder', () => {
   it('is packed without a flag: the usual names tell what they are', async () => {
@@ -197,10 +141,14 @@ describe('a folder', () => {
   });
 
   it('that is the working directory does not pack its own archive', async () => {
-    const here = await packed({ folder: model, output: join(model, 'out.tar.gz') });
-    const again = await packed({ folder: model, output: join(model, 'out.tar.gz'), force: true });
+    const output = join(model, 'out.tar.gz');
+    const first = await packed({ output });
+    const again = await packed({ output, force: true });
+    await packed({ output: join(model, 'out'), format: 'folder' });
+    const folder = await packed({ output: join(model, 'out'), format: 'folder', force: true });
 
-    expect(again.sha256).toBe(here.sha256);
+    expect(again.sha256).toBe(first.sha256);
+    expect(folder.entries.map(({ name }) => name)).toEqual(['handler.py', 'helper.py', 'out.tar.gz', 'MAR-INF/MANIFEST.json']);
   });
 
   it.each([
@@ -306,102 +254,9 @@ describe('an archive', () => {
 
   it('lists its files with their hashes', async () => {
     const { entries, sha256, sizeBytes, output } = await packed();
+    const hash = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
 
-    expect(entries.find(({ name }) => name === 'helper.py')).toMatchObject({
-      sizeBytes: 33,
-      sha256: execFileSync('sha256sum', [join(model, 'helper.py')], { encoding: 'utf8' }).slice(0, 64),
-    });
-    expect(execFileSync('sha256sum', [output], { encoding: 'utf8' }).slice(0, 64)).toBe(sha256);
-    expect(readFileSync(output).length).toBe(sizeBytes);
-  });
-});
-
-describe('the check of a handler', () => {
-  it('imports it as a worker does, and touches nothing of the folder', async () => {
-    lay(model, { 'handler.py': 'open("written-on-import", "w").close()\nfrom ts.context import Context\ndef handle(data, context):\n    raise SystemExit\n' });
-
-    const result = await packed({ check: true });
-
-    expect(result.findings).toEqual([]);
-    expect(readdirSync(model).sort()).toEqual(['handler.py', 'helper.py']);
-  });
-
-  it('that fails refuses the archive with the lines that are the user’s own', async () => {
-    lay(model, { 'helper.py': '\nimport surely_not_there\n' });
-
-    const message = await refusal(packed({ check: true }));
-
-    expect(message.split('\n').slice(1)).toEqual([
-      '  File "handler.py", line 1, in <module>',
-      '    from helper import shout',
-      '  File "helper.py", line 2, in <module>',
-      '    import surely_not_there',
-      "ModuleNotFoundError: No module named 'surely_not_there'",
-      'Mend it, name another interpreter with --python, or pack all the same with --no-check.',
-    ]);
-    expect(existsSync(join(cwd, 'cats.mar'))).toBe(false);
-    expect((await packed({ check: false })).sizeBytes).toBeGreaterThan(0);
-  });
-
-  it.each([
-    ['a syntax error', 'def handle(:\n', ['File "handler.py", line 1', 'SyntaxError']],
-    ['two classes', 'class A: pass\nclass B: pass\n', ['Expected only one class in custom service code']],
-    ['an end of the interpreter', 'import os\nprint("last words", flush=True)\nos._exit(3)\n', ['last words', 'ended the interpreter (exit code 3)']],
-  ])('tells of %s', async (_, source, parts) => {
-    lay(model, { 'handler.py': source });
-
-    const message = await refusal(packed({ check: true }));
-
-    for (const part of parts) expect(message).toContain(part);
-  });
-
-  it('lets pass what requirements.txt brings, and says that it was not tried', async () => {
-    lay(model, { 'helper.py': 'import surely_not_there\n', 'requirements.txt': 'surely-not-there==1.0\n' });
-
-    expect(codes(await packed({ check: true }))).toEqual(['requirements-need-setting', 'handler-not-checked']);
-  });
-
-  it('tells of modules that take the place of others', async () => {
-    lay(model, { 'json.py': '', 'queue/__init__.py': '', 'string/data.txt': '', 'mine.py': '' });
-
-    const { findings } = await packed({ check: true });
-
-    expect(findings.map(({ message }) => message.split(' ')[0])).toEqual(['json.py', 'queue/']);
-  });
-
-  it('says so when the interpreter is not there, and refuses when it was asked for', async () => {
-    const empty = join(cwd, 'empty');
-    mkdirSync(empty);
-
-    expect(codes(await packed({ check: true }, { PATH: empty }))).toEqual(['handler-not-checked']);
-    expect(await refusal(packed({ check: true, python: 'no-such-python', force: true }))).toContain('no-such-python cannot be run');
-  });
-
-  it('of a handler that is not in the folder says that', async () => {
-    lay(model, { 'MAR-INF/MANIFEST.json': JSON.stringify({ model: { handler: 'nope.py' } }) });
-
-    expect(await refusal(packed({ check: true }))).toContain('the handler nope.py is not in the folder');
-    expect(codes(await packed({ check: false }))).toEqual(['handler-missing']);
-  });
-
-  it('imports JavaScript too, with its own lines of what goes wrong', async () => {
-    const shout = join(cwd, 'shout');
-    lay(shout, {
-      'handler.mjs': 'import { word } from "./word.mjs";\nexport function handle(requests) { return requests.map(() => word); }\n',
-      'word.mjs': 'export const word = "x";\n',
-    });
-    expect((await packed({ folder: shout, check: true })).findings).toEqual([]);
-
-    lay(shout, { 'word.mjs': 'export const word = nothing.at.all;\n' });
-    const message = await refusal(packed({ folder: shout, check: true, force: true }));
-    expect(message).toContain('ReferenceError: nothing is not defined');
-    expect(message).toContain('at word.mjs:1:21');
-  });
-
-  it('of a JavaScript module that exports no handler refuses it', async () => {
-    const shout = join(cwd, 'shout');
-    lay(shout, { 'handler.mjs': 'export const x = 1;\n' });
-
-    expect(await refusal(packed({ folder: shout, check: true }))).toContain('handler.mjs exports no handler');
+    expect(entries.find(({ name }) => name === 'helper.py')).toEqual(expect.objectContaining({ sizeBytes: 33, sha256: hash(join(model, 'helper.py')) }));
+    expect([sha256, sizeBytes]).toEqual([hash(output), readFileSync(output).length]);
   });
 });

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { PackRefused } from '../errors/packing.js';
 import { noModelConfig } from '../models/model-config.js';
@@ -54,7 +54,7 @@ const MAX_TEXT_BYTES = 4 * 2 ** 20;
 export async function pack(wish: PackWish, { cwd, env, settings, archiverVersion }: PackSurroundings): Promise<Packed> {
   const root = await realFolder(wish.folder);
   const time = archiveTime(env);
-  const tree = await sourceTree(root, await ignoreRules(root, wish.exclude), wish.output === undefined ? undefined : resolve(cwd, wish.output));
+  const tree = await sourceTree(root, await ignoreRules(root, wish.exclude));
   const files = new Map(tree.files);
   const extra = await extraFiles(wish.extraFiles, cwd);
   for (const file of extra.files) files.set(file.name, file);
@@ -65,6 +65,8 @@ export async function pack(wish: PackWish, { cwd, env, settings, archiverVersion
   const { model, findings: described } = await describeModel(root, files, named, ownManifest === undefined ? undefined : await boundedText(ownManifest));
   const place = outputPlace(wish, model.name, cwd);
   refuseExisting(place.output, wish.force);
+  // The last archive, where it lies in the folder itself.
+  for (const [name, { path }] of files) if (path === place.output || path.startsWith(place.output + sep)) files.delete(name);
   const manifest = manifestText(model, { createdOn: createdOn(time), archiverVersion });
 
   const limits: UnpackLimits = {
@@ -83,7 +85,13 @@ export async function pack(wish: PackWish, { cwd, env, settings, archiverVersion
     if (missing !== undefined) throw PackRefused({ message: `${missing.message}, or pack all the same with --no-check` });
     const interpreter = wish.python ?? (model.runtime === 'python3' ? 'python3' : (settings.python ?? 'python3'));
     findings.push(
-      ...(await importHandler(model, files, manifest, { interpreter, isInterpreterNamed: wish.python !== undefined, required: read.required, env })),
+      ...(await importHandler(model, files, manifest, {
+        interpreter,
+        isInterpreterNamed: wish.python !== undefined,
+        required: read.required,
+        env,
+        leftOut: tree.leftOut,
+      })),
     );
   }
 
@@ -153,6 +161,7 @@ interface Importing {
   readonly isInterpreterNamed: boolean;
   readonly required: ReadonlySet<string>;
   readonly env: PackSurroundings['env'];
+  readonly leftOut: readonly string[];
 }
 
 async function importHandler(
@@ -171,6 +180,10 @@ async function importHandler(
     }
     await checkJavascriptHandler({ directory: staged.path, handler });
     return [];
+  } catch (error) {
+    const { leftOut } = importing;
+    if (!PackRefused.is(error) || leftOut.length === 0) throw error;
+    throw PackRefused({ message: `${error.message}\nLeft out of the archive: ${leftOut.join(', ')}. A line !PATTERN in .sconceignore brings it back.` });
   } finally {
     await staged.remove();
   }

@@ -23,9 +23,8 @@ export interface SourceTree {
 
 /**
  * The files of a folder in the order of their names. Links are followed while they stay in the folder: what lies elsewhere was perhaps never meant to be handed on.
- * `skip` is an absolute path that is none of them: the archive being written.
  */
-export async function sourceTree(folder: string, rules: IgnoreRules, skip?: string): Promise<SourceTree> {
+export async function sourceTree(folder: string, rules: IgnoreRules): Promise<SourceTree> {
   const root = await realpath(folder);
   const files = new Map<string, SourceFile>();
   const leftOut: string[] = [];
@@ -36,11 +35,12 @@ export async function sourceTree(folder: string, rules: IgnoreRules, skip?: stri
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const name = prefix + entry.name;
       const path = join(directory, entry.name);
-      if (path === skip) continue;
       const real = entry.isSymbolicLink() ? await realpath(path).catch(() => undefined) : path;
       const isFolder = real !== undefined && (await stat(real)).isDirectory();
       if (rules.leavesOut(name, isFolder) || (isFolder && existsSync(join(path, 'pyvenv.cfg')))) {
         leftOut.push(isFolder ? `${name}/` : name);
+      } else if (name.includes('\\')) {
+        findings.push({ code: 'name-refused', message: `${name} has a backslash in its name, which archives cannot hold, and is left out: rename it` });
       } else if (real === undefined) {
         findings.push({ code: 'link-to-nothing', message: `${name} is a link to nothing and is left out: remove it, or put the file there` });
       } else if (!real.startsWith(root + sep) && real !== root) {

@@ -1,5 +1,5 @@
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +9,7 @@ import { ZipFile } from 'yazl';
 import { PackRefused } from '../errors/packing.js';
 import type { ArchiveEntry } from './archive-entry.js';
 import type { ArchiveFormat } from './pack-wish.js';
+import { scratchFolder } from './scratch-folder.js';
 import { storedZip } from './stored-zip.js';
 
 export interface ArchivePlan {
@@ -29,16 +30,16 @@ const MANIFEST = join('MAR-INF', 'MANIFEST.json');
 export async function writeArchive(plan: ArchivePlan): Promise<void> {
   await mkdir(dirname(plan.output), { recursive: true });
   if (plan.format === 'folder') refuseForeignFolder(plan.output);
-  const beside = await mkdtemp(join(dirname(plan.output), '.sconce-pack-'));
-  const fresh = join(beside, basename(plan.output));
+  const beside = await scratchFolder('.sconce-pack-', dirname(plan.output));
+  const fresh = join(beside.path, basename(plan.output));
   try {
     if (plan.format === 'folder') await writeFolder(plan, fresh);
     else await pipeline(bytesOf(plan), createWriteStream(fresh));
     // A folder can't be moved over another one.
-    if (existsSync(plan.output)) await rename(plan.output, join(beside, 'replaced'));
+    if (existsSync(plan.output)) await rename(plan.output, join(beside.path, 'replaced'));
     await rename(fresh, plan.output);
   } finally {
-    await rm(beside, { recursive: true, force: true });
+    await beside.remove();
   }
 }
 

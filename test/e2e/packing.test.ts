@@ -18,9 +18,11 @@ function lay(folder: string, files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-/** Runs a command of bin/ in the server's folder, as a user does. */
+/** Runs a command of bin/ in the server's folder, as a user does: ours on this Node, the archivers by themselves. */
 function run(tool: string, ...args: readonly string[]) {
-  return spawnSync(join(ROOT, 'bin', tool), args, { cwd: server.folder, encoding: 'utf8', env: { ...process.env, PYTHON } });
+  const path = join(ROOT, 'bin', tool);
+  const [command, given] = tool === 'sconce' ? [process.execPath, [path, ...args]] : [path, args];
+  return spawnSync(command, given, { cwd: server.folder, encoding: 'utf8', env: { ...process.env, PYTHON } });
 }
 
 function packed(folder: string, ...args: readonly string[]) {
