@@ -145,7 +145,8 @@ def test_an_archive_without_manifest_is_refused():
         handler.initialize(service.context)
 
 
-def test_an_onnx_file_becomes_a_session(tmp_path, caplog):
+def test_an_onnx_file_becomes_a_session(tmp_path, caplog, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     helper = onnx.helper
@@ -162,6 +163,9 @@ def test_an_onnx_file_becomes_a_session(tmp_path, caplog):
 
     assert handler.model.get_providers() == ["CPUExecutionProvider"]
     assert handler.model.get_session_options().intra_op_num_threads == os.cpu_count()
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    session = base_handler.setup_ort_session(str(tmp_path / "model.onnx"), "cpu")
+    assert session.get_session_options().intra_op_num_threads == 3
     assert "Succesfully setup ort session" in caplog.messages
     assert answers(service, b"[1.5, 2]") == ["[3.0,4.0]"]
 

@@ -40,7 +40,7 @@ export interface PackSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What the manifest says of it. */
   readonly archiverVersion: string;
-  readonly settings: Pick<Settings, 'python' | 'maxArchiveBytes' | 'maxUnpackedBytes' | 'maxArchiveEntries'>;
+  readonly settings: Pick<Settings, 'python' | 'pythons' | 'maxArchiveBytes' | 'maxUnpackedBytes' | 'maxArchiveEntries'>;
 }
 
 const ENDINGS: Readonly<Record<ArchiveFormat, string>> = { mar: '.mar', 'mar-store': '.mar', tgz: '.tar.gz', folder: '' };
@@ -83,7 +83,9 @@ export async function pack(wish: PackWish, { cwd, env, settings, archiverVersion
   if (wish.check) {
     const missing = findings.find(({ code }) => code === 'handler-missing');
     if (missing !== undefined) throw PackRefused({ message: `${missing.message}, or pack all the same with --no-check` });
-    const interpreter = wish.python ?? (model.runtime === 'python3' ? 'python3' : (settings.python ?? 'python3'));
+    const chosen = read.config.sconce.python;
+    const usual = model.runtime === 'python3' ? 'python3' : (settings.python ?? 'python3');
+    const interpreter = wish.python ?? (chosen === undefined ? undefined : settings.pythons.get(chosen)) ?? usual;
     findings.push(
       ...(await importHandler(model, files, manifest, {
         interpreter,

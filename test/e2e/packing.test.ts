@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -103,10 +103,7 @@ describe('sconce pack', () => {
     expect(await ask('shout', 'hello')).toBe('HELLO');
   });
 
-  // Node strips types from 22.18 on; before that the javascript backend has to bring it.
-  const hasTypes =
-    ('typescript' in process.features && process.features.typescript !== false) || existsSync(join(ROOT, 'src', 'backends', 'javascript', 'type-hooks.ts'));
-  it.runIf(hasTypes)('a TypeScript model is packed and served', async () => {
+  it('a TypeScript model is packed and served', async () => {
     packed(
       lay(join(server.folder, 'models', 'typed'), {
         'handler.ts':

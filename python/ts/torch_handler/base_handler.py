@@ -62,11 +62,13 @@ _announced(_imports("torch_tensorrt"), "Torch TensorRT enabled", "Torch TensorRT
 
 
 def setup_ort_session(model_pt_path, map_location):
-    """An ONNX Runtime session with a thread per processor; on CUDA where `map_location` is `cuda`."""
+    """An ONNX Runtime session of OMP_NUM_THREADS threads, else one per processor; on CUDA if `map_location` says so."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = os.cpu_count() or 1
+    # Several workers of one model have shared the processors out.
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    options.intra_op_num_threads = int(wanted) if wanted.isdigit() and int(wanted) > 0 else os.cpu_count() or 1
     providers = ["CPUExecutionProvider"]
     if map_location == "cuda":
         providers.insert(0, "CUDAExecutionProvider")

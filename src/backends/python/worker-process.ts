@@ -214,8 +214,9 @@ export class WorkerProcess implements Runner {
   }
 
   #lineClosed(rank: number): void {
-    // A worker that lets go of its line but lives on is of no use.
-    if (this.#group === undefined) this.#after('end', EXIT_WITHIN_MS, () => this.#condemn('the worker closed its connection'));
+    // A worker that lets go of its line but lives on is of no use. One that was told to stop may take its time with its own clean-up, and then goes without a word.
+    if (this.#group === undefined)
+      this.#after('end', EXIT_WITHIN_MS, () => (this.#asked ? this.#destroy() : this.#condemn('the worker closed its connection')));
     else if (this.#state === 'failed') this.#destroy();
     else if (this.#listens && !(this.#state === 'stopping' && this.#batches.count === 0)) void this.#rankEnded(rank);
   }
