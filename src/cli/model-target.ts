@@ -30,7 +30,12 @@ export function findTarget(path: string): ModelTarget {
  * The interpreter for a model's Python: `--python`, the setting `python`, the variable PYTHON, the virtual environment in the model's folder (`.venv` or
  * `venv`), and `python3` of the path, in this order.
  */
-export function findInterpreter({ path, isFolder }: ModelTarget, told: string | undefined, set: string | undefined, env: NodeJS.ProcessEnv): string {
+export function findInterpreter(
+  { path, isFolder }: Pick<ModelTarget, 'path' | 'isFolder'>,
+  told: string | undefined,
+  set: string | undefined,
+  env: NodeJS.ProcessEnv,
+): string {
   const own = isFolder ? ['.venv', 'venv'].map((name) => join(path, name, 'bin', 'python')).find((python) => existsSync(python)) : undefined;
   return told ?? set ?? (env.PYTHON || undefined) ?? own ?? 'python3';
 }

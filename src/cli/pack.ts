@@ -1,8 +1,9 @@
-import { dirname, relative } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import { resolveSettings } from '../config/resolve.js';
 import { type Packed, pack } from '../packing/pack.js';
 import type { PackWish } from '../packing/pack-wish.js';
 import { TORCHSERVE_VERSION } from '../version.js';
+import { findInterpreter } from './model-target.js';
 import { FORMATS, type PackFlags } from './pack-flags.js';
 import { printTable } from './table.js';
 
@@ -34,7 +35,8 @@ export async function packModel(folder: string, flags: PackFlags): Promise<void>
     ['SIGTERM', 143],
   ] as const)
     process.once(signal, () => process.exit(code));
-  const packed = await pack(wish, { cwd: process.cwd(), env: process.env, settings, archiverVersion: TORCHSERVE_VERSION });
+  const interpreter = findInterpreter({ path: resolve(folder), isFolder: true }, undefined, settings.python, process.env);
+  const packed = await pack(wish, { cwd: process.cwd(), env: process.env, interpreter, settings, archiverVersion: TORCHSERVE_VERSION });
   if (flags.json) return void process.stdout.write(`${JSON.stringify(asJson(packed), undefined, 2)}\n`);
   for (const { message } of packed.findings) process.stderr.write(`warning: ${message}\n`);
   if (!flags.quiet) printPacked(packed);

@@ -40,7 +40,9 @@ export interface PackSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What the manifest says of it. */
   readonly archiverVersion: string;
-  readonly settings: Pick<Settings, 'python' | 'pythons' | 'maxArchiveBytes' | 'maxUnpackedBytes' | 'maxArchiveEntries'>;
+  /** The interpreter for the check, where neither the wish nor the model names one. */
+  readonly interpreter: string;
+  readonly settings: Pick<Settings, 'pythons' | 'maxArchiveBytes' | 'maxUnpackedBytes' | 'maxArchiveEntries'>;
 }
 
 const ENDINGS: Readonly<Record<ArchiveFormat, string>> = { mar: '.mar', 'mar-store': '.mar', tgz: '.tar.gz', folder: '' };
@@ -51,7 +53,7 @@ const MAX_TEXT_BYTES = 4 * 2 ** 20;
  * Makes an archive of a folder, a step a line: files → what they are → what won't work → does the handler import → bytes.
  * The same files make the same bytes. Rejects with PackRefused, and then nothing is written.
  */
-export async function pack(wish: PackWish, { cwd, env, settings, archiverVersion }: PackSurroundings): Promise<Packed> {
+export async function pack(wish: PackWish, { cwd, env, interpreter: usual, settings, archiverVersion }: PackSurroundings): Promise<Packed> {
   const root = await realFolder(wish.folder);
   const time = archiveTime(env);
   const tree = await sourceTree(root, await ignoreRules(root, wish.exclude));
@@ -84,8 +86,7 @@ export async function pack(wish: PackWish, { cwd, env, settings, archiverVersion
     const missing = findings.find(({ code }) => code === 'handler-missing');
     if (missing !== undefined) throw PackRefused({ message: `${missing.message}, or pack all the same with --no-check` });
     const chosen = read.config.sconce.python;
-    const usual = model.runtime === 'python3' ? 'python3' : (settings.python ?? 'python3');
-    const interpreter = wish.python ?? (chosen === undefined ? undefined : settings.pythons.get(chosen)) ?? usual;
+    const interpreter = wish.python ?? (chosen === undefined ? undefined : settings.pythons.get(chosen)) ?? (model.runtime === 'python3' ? 'python3' : usual);
     findings.push(
       ...(await importHandler(model, files, manifest, {
         interpreter,

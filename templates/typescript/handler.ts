@@ -8,7 +8,7 @@ export default {
   /** Once, before the first request. What it throws keeps the model from being served. */
   async initialize(context) {
     session = await context.loadOnnx('model.onnx');
-    labels = readLabels(context.config.labels);
+    labels = readLabels(context.config.handler);
   },
 
   /** For each batch: a list of requests in, a list with a result for each of them out, in the same order. */
@@ -58,7 +58,9 @@ function best(logits: readonly number[]): { readonly label: string; readonly sco
   return { label: labels[logits.indexOf(highest)] ?? '?', score: Number((1 / total).toFixed(4)) };
 }
 
-function readLabels(value: unknown): readonly string[] {
+/** What stands under `handler` in model-config.yaml is ours: the server leaves it alone. */
+function readLabels(handler: unknown): readonly string[] {
+  const value = typeof handler === 'object' && handler !== null && 'labels' in handler ? handler.labels : undefined;
   if (!Array.isArray(value) || value.length !== 4) throw new Error('model-config.yaml needs four labels');
   return value.map(String);
 }

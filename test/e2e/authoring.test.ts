@@ -98,6 +98,15 @@ describe('sconce new', () => {
       if (!/\.(pt|onnx)$|MAR-INF|__pycache__/.test(file)) expect(readFileSync(join(starter, file), 'utf8')).not.toContain('__NAME__');
   });
 
+  it.each(STARTERS)('makes a $kind starter that is packed without a word of warning, and the archive answers as the folder does', ({ kind }) => {
+    const starter = aStarter(kind);
+
+    const packed = sconce(['pack', '.', '-o', 'points.mar'], { cwd: starter });
+
+    expect([packed.status, packed.stderr]).toEqual([0, '']);
+    expect(sconce(['run', 'points.mar', '-f', 'sample.json', '-q'], { cwd: starter }).stdout).toContain('south-east');
+  });
+
   it('refuses with one line what it cannot do, and changes nothing', () => {
     mkdirSync(join(folder, 'taken'));
     writeFileSync(join(folder, 'taken', 'mine'), 'mine');
