@@ -121,6 +121,21 @@ describe('a chunked answer', () => {
     expect(await one.closed()).toMatch(/3\r\none\r\n$/);
   });
 
+  it('that is aborted in the turn of its chunks still hands them over', async () => {
+    const { handler, next } = heldExchanges();
+    const { client } = await aListener({ handler });
+    const one = await client();
+    one.send('GET / HTTP/1.1\r\n\r\n');
+    const { reply } = await next();
+
+    reply.open(200, []);
+    reply.chunk(Buffer.from('one'));
+    reply.chunk(Buffer.from('two!'));
+    reply.abort();
+
+    expect(await one.closed()).toMatch(/3\r\none\r\n4\r\ntwo!\r\n$/);
+  });
+
   it('to HTTP/1.0 is ended by the connection’s end', async () => {
     const { handler, next } = heldExchanges();
     const { client } = await aListener({ handler });
