@@ -19,6 +19,8 @@ const wanted = (process.env.SCONCE_CONFORMANCE_ONLY ?? '').split(',').filter((wo
 let passed = 0;
 let failed = 0;
 const meant = new Set<string>();
+let running: Pair | undefined;
+let interrupted = false;
 
 async function groups(): Promise<readonly ComparisonGroup[]> {
   const archives = CATALOGUE.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
@@ -43,7 +45,9 @@ function bySettings(all: readonly ComparisonGroup[]): readonly (readonly Compari
 async function compare(pair: Pair, group: ComparisonGroup): Promise<void> {
   console.log(`\n## ${group.name}`);
   for (const comparison of group.comparisons) {
+    if (interrupted) return;
     const [theirs, ours] = await Promise.all([observed(comparison, pair, 'torchserve'), observed(comparison, pair, 'sconce')]);
+    if (interrupted) return;
     report(comparison, differences(theirs, ours, comparison), theirs);
   }
 }
@@ -59,7 +63,7 @@ async function observed(comparison: Comparison, pair: Pair, who: 'torchserve' | 
 function report({ name }: Comparison, found: readonly Difference[], theirs: Observed): void {
   const unmeant = found.filter(({ known }) => known === undefined);
   for (const { known } of found) if (known !== undefined) meant.add(known.reason);
-  const wrong = typeof theirs === 'object' && theirs !== null && 'verdict' in theirs && theirs.verdict !== 'right' ? String(theirs.verdict) : undefined;
+  const wrong = wrongness(theirs);
   const isWrong = wrong !== undefined && !found.some(({ place, known }) => place === 'verdict' && known !== undefined);
   if (unmeant.length === 0 && !isWrong) {
     passed += 1;
@@ -72,36 +76,43 @@ function report({ name }: Comparison, found: readonly Difference[], theirs: Obse
   for (const { place, torchserve, sconce } of unmeant) console.log(`    ${place}\n      TorchServe ${shown(torchserve)}\n      Sconce     ${shown(sconce)}`);
 }
 
+/** Why an answer isn't to be trusted though the other server gives the same: its own check refuses it, or it never came. */
+function wrongness(theirs: Observed): string | undefined {
+  if (typeof theirs !== 'object' || theirs === null) return undefined;
+  if ('failure' in theirs) return String(theirs.failure);
+  return 'verdict' in theirs && theirs.verdict !== 'right' ? String(theirs.verdict) : undefined;
+}
+
 function shown(value: Observed | undefined): string {
   const text = value === undefined ? 'has none' : JSON.stringify(value);
   return text.length > 1000 ? `${text.slice(0, 1000)} …` : text;
 }
 
-/** Ends the servers of the run when this process is to end before it is done. */
-function stopOnSignal(pair: Pair): () => void {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const stop = () => void pair.stop().finally(() => process.exit(130));
-  for (const signal of signals) process.once(signal, stop);
-  return () => {
-    for (const signal of signals) process.off(signal, stop);
-  };
+/** A signal lets nothing new begin and ends the servers that run, which ends what waits for them. */
+function stopOnSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      interrupted = true;
+      void running?.stop();
+    });
+  }
 }
 
 if (!existsSync(join(peerBin, 'torchserve'))) throw new Error('TorchServe is not installed in .cache/peer');
 const folder = mkdtempSync(join(tmpdir(), 'sconce-conformance-'));
+stopOnSignals();
 try {
   let run = 0;
   for (const together of bySettings(await groups())) {
+    if (interrupted) break;
     run += 1;
     const settings = { ...commonSettings(root), ...together[0]?.settings };
     const store = together.flatMap((group) => group.store);
-    const pair = await startPair({ root, peerBin, folder: join(folder, String(run)), settings, store });
-    const forget = stopOnSignal(pair);
+    running = await startPair({ root, peerBin, folder: join(folder, String(run)), settings, store });
     try {
-      for (const group of together) await compare(pair, group);
+      for (const group of together) if (!interrupted) await compare(running, group);
     } finally {
-      forget();
-      await pair.stop();
+      await running.stop();
     }
   }
 } finally {
@@ -110,4 +121,4 @@ try {
 }
 if (meant.size > 0) console.log(`\nMeant differences:\n${[...meant].map((reason) => `  - ${reason}`).join('\n')}`);
 console.log(`\n${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+process.exitCode = failed === 0 && passed > 0 && !interrupted ? 0 : 1;
