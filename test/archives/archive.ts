@@ -62,8 +62,6 @@ interface ExpectedLines {
 export interface Step {
   /** A sentence that continues the archive's name. */
   readonly name: string;
-  /** A package beyond the usual ones that the handler needs for it. */
-  readonly needs?: 'captum';
   /** Sent at once. */
   readonly requests: readonly ArchiveRequest[];
   readonly lines?: ExpectedLines;

@@ -10,7 +10,7 @@ import { RunningServer } from './running-server.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PYTHON = join(process.env.SCONCE_VENV_DIR ?? join(ROOT, '.venv'), 'bin', 'python');
-/** Archives of mechanisms that are tested apart. */
+/** Archives that have a server of their own: their requests wait for each other or for other processes. */
 const APART = new Set(['stateful-sequence', 'continuous-batching', 'tensor-parallel', 'async-handler']);
 /** A fresh clone makes all archives first. */
 const MADE_WITHIN_MS = 240_000;
@@ -70,9 +70,6 @@ beforeAll(async () => {
   built = await buildArchives(ROOT, PYTHON, CATALOGUE);
 }, MADE_WITHIN_MS);
 
-const USUAL = CATALOGUE.filter(({ name }) => !APART.has(name)).map((archive) => ({
-  ...archive,
-  steps: archive.steps.filter(({ needs }) => needs === undefined),
-}));
+describe.each(withSettings(CATALOGUE.filter(({ name }) => !APART.has(name))))('a server with %s serves', (_settings, archives) => served(archives));
 
-describe.each(withSettings(USUAL))('a server with %s serves', (_settings, archives) => served(archives));
+describe('a server with sequences, steps, overlapping requests and ranks serves', () => served(CATALOGUE.filter(({ name }) => APART.has(name))));

@@ -53,7 +53,6 @@ export const mnist: TestArchive = {
     },
     {
       name: 'explains a zero: a weight for each pixel, which add up to what the picture changes',
-      needs: 'captum',
       requests: [explain('mnist', { demo: 'images/0.png' })],
       check: (outcome) => {
         const weights = told(only(outcome));

@@ -41,7 +41,6 @@ export const textClassifier: TestArchive = {
     },
     {
       name: 'explains a text: its words, and the weights of what they are embedded in, which add up to one',
-      needs: 'captum',
       requests: [explain('text-classifier', SPORT)],
       check: (outcome) => {
         const explanation = told(only(outcome));
