@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 from ts.utils.util import PredictionException
 
@@ -7,6 +8,8 @@ class MeetingHandler:
     """Answers a request of one kind only when one of the other kind has come, so two must overlap."""
 
     def initialize(self, context):
+        # TorchServe now and then loses a worker whose asynchronous handler loads at once.
+        time.sleep(0.5)
         self.arrived = {}
 
     async def handle(self, data, context):
