@@ -100,7 +100,8 @@ async function makeEnvironment(folder, { log, deadline }) {
   await run(base, ['-m', 'venv', folder], { log, deadline, what: 'making the environment' });
 }
 
-async function installTorchvision(python, { log, deadline }) {
+/** Installs torchvision beside `python`, and what makes it importable there. */
+export async function installTorchvision(python, { log, deadline }) {
   await run(python, [...PIP, 'install', '--no-deps', TORCHVISION], { log, deadline, what: 'installing torchvision' });
   const { stdout } = spawnSync(python, ['-c', 'import sysconfig; print(sysconfig.get_paths()["purelib"])'], { encoding: 'utf8', timeout: PROBE_TIMEOUT_MS });
   copyFileSync(SHIM, join(stdout.trim(), 'torchvision_shim.py'));

@@ -54,8 +54,16 @@ export function safeText(text: string): string {
 
 /** The reason phrase of a status, in TorchServe's words where Node has others. */
 export function reasonOf(status: number): string {
-  if (status === 413) return 'Request Entity Too Large';
-  return STATUS_CODES[status] ?? `${CLASS_WORDS[Math.floor(status / 100)] ?? 'Unknown Status'} (${status})`;
+  const known = OTHER_WORDS[status] ?? (NAMELESS.has(status) ? undefined : STATUS_CODES[status]);
+  return known ?? `${CLASS_WORDS[Math.floor(status / 100)] ?? 'Unknown Status'} (${status})`;
 }
+
+const OTHER_WORDS: Readonly<Record<number, string>> = {
+  413: 'Request Entity Too Large',
+  416: 'Requested Range Not Satisfiable',
+  425: 'Unordered Collection',
+};
+/** Statuses that Node has words for and TorchServe has not. */
+const NAMELESS: ReadonlySet<number> = new Set([208, 226, 418, 451, 508, 509]);
 
 const CLASS_WORDS: Readonly<Record<number, string>> = { 2: 'Success', 3: 'Redirection', 4: 'Client Error', 5: 'Server Error' };

@@ -23,13 +23,23 @@ describe('the head of an answer', () => {
 
   it('has an empty reason phrase where the handler gave one, and its own words for unknown codes', async () => {
     const { client } = await aListener({
-      handler: ({ segments }, reply) => (segments[0] === 'empty' ? reply.send(200, 'x', [], '') : reply.send(299, 'x')),
+      handler: ({ segments }, reply) => (segments[0] === 'empty' ? reply.send(200, 'x', [], '') : reply.send(Number(segments[0]), 'x')),
     });
     const one = await client();
 
     expect((await answerTo(one, 'GET /empty HTTP/1.1\r\n\r\n')).statusLine).toBe('HTTP/1.1 200 ');
-    expect((await answerTo(one, 'GET /odd HTTP/1.1\r\n\r\n')).statusLine).toBe('HTTP/1.1 299 Success (299)');
+    expect((await answerTo(one, 'GET /299 HTTP/1.1\r\n\r\n')).statusLine).toBe('HTTP/1.1 299 Success (299)');
   });
+
+  it.each(['404 Not Found', '413 Request Entity Too Large', '416 Requested Range Not Satisfiable', '418 Client Error (418)', '425 Unordered Collection'])(
+    'says %s in TorchServe’s words',
+    async (said) => {
+      const { client } = await aListener({ handler: ({ segments }, reply) => reply.send(Number(segments[0]), 'x') });
+      const one = await client();
+
+      expect((await answerTo(one, `GET /${said.slice(0, 3)} HTTP/1.1\r\n\r\n`)).statusLine).toBe(`HTTP/1.1 ${said}`);
+    },
+  );
 
   it('never lets a handler’s header split the answer, change its framing or replace the common headers', async () => {
     const { client, answers } = await aListener({
@@ -119,6 +129,21 @@ describe('a chunked answer', () => {
     reply.abort();
 
     expect(await one.closed()).toMatch(/3\r\none\r\n$/);
+  });
+
+  it('that is aborted in the turn of its chunks still hands them over', async () => {
+    const { handler, next } = heldExchanges();
+    const { client } = await aListener({ handler });
+    const one = await client();
+    one.send('GET / HTTP/1.1\r\n\r\n');
+    const { reply } = await next();
+
+    reply.open(200, []);
+    reply.chunk(Buffer.from('one'));
+    reply.chunk(Buffer.from('two!'));
+    reply.abort();
+
+    expect(await one.closed()).toMatch(/3\r\none\r\n4\r\ntwo!\r\n$/);
   });
 
   it('to HTTP/1.0 is ended by the connection’s end', async () => {

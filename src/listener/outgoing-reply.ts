@@ -124,7 +124,14 @@ export class OutgoingReply implements HttpReply {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
     this.#controller?.abort();
-    this.#response.destroy();
+    const { socket } = this.#response;
+    if (socket === null || socket.writableLength === 0) {
+      this.#response.destroy();
+      return;
+    }
+    // Chunks of this turn are still on their way: the client gets what came before the failure.
+    this.#watchForStall();
+    socket.destroySoon();
   }
 
   /** The answer has been handed over, or its connection is gone. Node says so of the answer that has the socket; for pipelined ones behind it the listener does. */

@@ -101,6 +101,14 @@ describe('metrics', () => {
     expect(file('model_log.log')).toMatch(/^\S+ \[WARN ] W-9000-m_1\.0-stderr MODEL_LOG - a word\n$/);
   });
 
+  it('of no request have the request id that TorchServe writes there', () => {
+    const observer = new ServingObserver(inMode('log'), files);
+
+    observer.workerOutput('W-9000-m_1.0', 'stdout', '[METRICS]PredictionTime.Milliseconds:0.6|#ModelName:m,Level:Model|#type:GAUGE|#hostname:vm,1795489118');
+
+    expect(file('model_metrics.log')).toContain(' - PredictionTime.ms:0.6|#ModelName:m,Level:Model|#hostname:vm,requestID:null,timestamp:1795489118\n');
+  });
+
   it('that metrics.yaml does not name are ignored unless they are detected', () => {
     const line = '[METRICS]Seen.Count:2|#ModelName:m,Level:Model|#type:COUNTER|#hostname:vm,1';
     const strict = inMode('prometheus');

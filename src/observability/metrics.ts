@@ -89,8 +89,8 @@ export class Metrics {
       return true;
     }
     if (labels.length + 1 !== family.spec.dimensions.length) return true;
-    const ids = metric.requestIds === '' ? '' : `,requestID:${metric.requestIds}`;
-    this.options.files.modelMetric(`${this.#text(family.spec, metric.value, labels, metric.hostname)}${ids},timestamp:${metric.timestamp}`);
+    const ids = metric.requestIds === '' ? 'null' : metric.requestIds;
+    this.options.files.modelMetric(`${this.#text(family.spec, metric.value, labels, metric.hostname)},requestID:${ids},timestamp:${metric.timestamp}`);
     return true;
   }
 

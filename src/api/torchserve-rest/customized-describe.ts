@@ -67,12 +67,11 @@ export function describeCustomized(
   );
 }
 
-/** What the handler said, as TorchServe reads it: nothing and null leave the field out, whatever is no object counts as an empty one. */
+/** What the handler said, as TorchServe reads it: an empty body leaves the field out, whatever else is no object counts as an empty one. */
 function metadataOf(text: string): object | undefined {
   if (text.trim() === '') return undefined;
   const json = jsonOf(text);
-  if (json === null) return undefined;
-  return typeof json === 'object' && !Array.isArray(json) ? json : {};
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {};
 }
 
 /** The value of strict or lenient JSON; '' where it is neither. */
