@@ -6,8 +6,8 @@ import { ensurePythonEnvironment } from './setup-python.mjs';
 const python = await ensurePythonEnvironment({ log: (line) => console.log(line) });
 const RUFF = ['--config', 'python/pyproject.toml'];
 for (const [tool, args] of [
-  ['ruff', ['check', 'python', 'scripts', 'demo', 'templates', ...RUFF]],
-  ['ruff', ['format', '--check', 'python', 'scripts', 'demo', 'templates', ...RUFF]],
+  ['ruff', ['check', 'python', 'scripts', 'demo', 'templates', 'test', ...RUFF]],
+  ['ruff', ['format', '--check', 'python', 'scripts', 'demo', 'templates', 'test', ...RUFF]],
   ['vermin', ['--quiet', '--no-tips', '--violations', '--target=3.9-', 'python/ts', 'python/sconce_worker', 'demo', 'templates']],
 ]) {
   const { status } = spawnSync(join(dirname(python), tool), args, { stdio: 'inherit' });
