@@ -1,11 +1,12 @@
 """The worker's loop: loads one model, then runs the gateway's batches one after the other, all in one thread."""
 
+import functools
 import logging
 import os
 import platform
 import socket
 
-from sconce_worker import frames, loading, output
+from sconce_worker import frames, loading, output, profiling
 from sconce_worker.batch_answer import BatchAnswer
 
 # The times of batches are printed together, in one system call: after so many, or when nothing has come for so long.
@@ -44,18 +45,22 @@ def _serve(data: socket.socket, reader: frames.FrameReader) -> int:
         from sconce_worker import overlapping
 
         loop = overlapping.new_loop()
-    outcome = loading.load(order)
+    profiler = profiling.Profiler() if profiling.is_wanted() else None
+    outcome = loading.load(order) if profiler is None else profiler.run(loading.load, order)
     data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line))
     if outcome.service is None:
         return 1
     if loop is None:
-        is_stopped = _serve_in_turn(data, reader, outcome.service)
+        predict = outcome.service.predict
+        if profiler is not None:
+            predict = functools.partial(profiler.run, predict)
+        is_stopped = _serve_in_turn(data, reader, predict, outcome.service.record_late)
     else:
         is_stopped = loop.run_until_complete(overlapping.serve(data, reader, outcome.service))
     return 0 if is_stopped else _disconnected()
 
 
-def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> bool:
+def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, predict, record_late) -> bool:
     """True when the gateway said stop, False when it went."""
     send = data.sendall
     late: list = []
@@ -63,7 +68,7 @@ def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> 
         frame = reader.take()
         if late and (len(late) >= _LATE_TIMES or (frame is None and not reader.wait(_IDLE_MS))):
             with output.gathered():
-                service.record_late(late)
+                record_late(late)
         if frame is None:
             if not reader.fill():
                 return False
@@ -75,7 +80,7 @@ def _serve_in_turn(data: socket.socket, reader: frames.FrameReader, service) -> 
             raise frames.FrameError(f"frame type {kind} after LOAD")
         batch_id, requests = frames.decode_batch(payload)
         answer = BatchAnswer(send, batch_id, len(requests))
-        service.predict(requests, answer.send_parts, answer.end, late)
+        predict(requests, answer.send_parts, answer.end, late)
 
 
 def _next(reader: frames.FrameReader):

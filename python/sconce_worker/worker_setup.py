@@ -31,6 +31,8 @@ class ForkOrder(NamedTuple):
     python_path: list
     # Working directory: the unpacked model.
     directory: str
+    # What the worker may use; see Limits.
+    limits: dict = {}  # noqa: RUF012
 
 
 def enter(order: ForkOrder, parent_pid: int, interpreter_path: list) -> socket.socket:

@@ -1,4 +1,5 @@
 import type { Log } from '../../observability/observer.js';
+import type { Confinement } from './confinement.js';
 
 /** What the python backend is told of its surroundings. */
 export interface PythonBackendOptions {
@@ -24,5 +25,6 @@ export interface PythonBackendOptions {
   readonly warmImports: boolean;
   /** Threads of one worker's computations, unless OMP_NUM_THREADS is in `environment`; undefined: what the libraries choose. */
   readonly threadsPerWorker: number | undefined;
+  readonly confinement: Confinement;
   readonly log: Log;
 }

@@ -2,18 +2,20 @@ import type { Socket } from 'node:net';
 import { BadInput, LoadFailed } from '../../errors/backend.js';
 import { SconceError } from '../../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../../inference/batch.js';
+import { NO_LIMITS, stricter, type WorkerLimits } from '../../inference/worker-limits.js';
 import { killWithGroup, residentBytes } from '../../platform/processes.js';
-import type { Runner, RunnerEvents, RunnerSpec } from '../backend.js';
+import type { Runner, RunnerEvents, RunnerExit, RunnerSpec } from '../backend.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
+import { outOfMemory, verdictOf } from './confinement.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeWorkerFrame, encodeBatch, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
 import { LastLines } from './last-lines.js';
-import { OutputLines } from './output-lines.js';
-import type { ProcessEnd, WarmParent } from './parent.js';
+import { type ForkOrder, type ProcessEnd, UNKNOWN_END, type WarmParent } from './parent.js';
 import type { Parents } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
 import type { ChannelName, ExpectedWorker, WorkerChannels } from './worker-channels.js';
 import { workerEnvironment } from './worker-environment.js';
+import { WorkerOutput } from './worker-output.js';
 
 export interface WorkerSurroundings {
   readonly channels: WorkerChannels;
@@ -35,7 +37,6 @@ const GIVE_UP_AFTER_MS = 10_000;
 /** What was printed last may still be on its way when the end is reported. */
 const OUTPUT_WITHIN_MS = 1_000;
 const LATE_CHANNEL_WITHIN_MS = 200;
-const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeakBytes: undefined };
 
 /**
  * One worker process as the gateway sees it. Everything it says is taken for an attacker's words: a word out of place ends it.
@@ -66,9 +67,11 @@ export class WorkerProcess implements Runner {
   #channelsSeen = 0;
   #isGathering = false;
   readonly #open = new Set<Socket>();
+  readonly #outputs: WorkerOutput[] = [];
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #lastLines = new LastLines();
   readonly #batches: BatchesInFlight;
+  readonly #limits: WorkerLimits;
   #settleLoad: { resolve(): void; reject(error: SconceError): void } | undefined;
   #resolveGone: () => void = () => undefined;
   readonly #whenGone = new Promise<void>((resolve) => {
@@ -82,6 +85,7 @@ export class WorkerProcess implements Runner {
     private readonly surroundings: WorkerSurroundings,
   ) {
     this.#batches = new BatchesInFlight(spec.maxResponseBytes);
+    this.#limits = stricter(surroundings.options.confinement.limits, spec.model.config.sconce.limits ?? NO_LIMITS);
   }
 
   get pid(): number | undefined {
@@ -158,7 +162,7 @@ export class WorkerProcess implements Runner {
     const title = `model_service_worker.py ${workerName}`;
     const order = { worker: this.key, nonce: this.#expected.nonce, socket_path: channels.socketPath, title, environment, python_path: pythonPath };
     parent.fork(
-      { ...order, directory: model.directory },
+      { ...order, directory: model.directory, limits: onTheWire(this.#limits) },
       {
         forked: (pid) => {
           this.#pid = pid;
@@ -181,12 +185,14 @@ export class WorkerProcess implements Runner {
   }
 
   #output(name: 'stdout' | 'stderr', socket: Socket): (chunk: Buffer) => void {
-    const lines = new OutputLines((line) => {
+    const keep = (line: string) => {
       this.#lastLines.add(line);
       this.events.output(name, line);
-    });
-    socket.on('close', () => lines.end());
-    return (chunk) => lines.push(chunk);
+    };
+    const output = new WorkerOutput(socket, { keep, last: (line) => this.#lastLines.add(line) }, this.#limits.logBytesPerS);
+    this.#outputs.push(output);
+    socket.on('close', () => output.end());
+    return (chunk) => output.push(chunk);
   }
 
   #frames(socket: Socket): (chunk: Buffer) => void {
@@ -231,6 +237,7 @@ export class WorkerProcess implements Runner {
     if (frame.kind === 'loaded') return this.#loaded(frame);
     if (this.#state === 'loading') return false;
     const fault = frame.kind === 'parts' ? this.#batches.parts(frame) : this.#batches.error(frame);
+    if (frame.kind === 'parts' && frame.final) for (const output of this.#outputs) output.answered();
     if (fault !== undefined) this.#fault(fault);
     else if (this.#state === 'stopping' && this.#batches.count === 0) this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
     return fault === undefined;
@@ -300,7 +307,9 @@ export class WorkerProcess implements Runner {
     this.#expected?.cancel();
     this.#batches.forget();
     for (const socket of this.#open) socket.destroy();
-    const told = this.#ownVerdict === undefined ? end : { ...UNKNOWN_END, memoryPeakBytes: end.memoryPeakBytes };
+    const { code, signal } = this.#ownVerdict === undefined ? end : UNKNOWN_END;
+    const verdict = this.#ownVerdict ?? verdictOf(end.struck, { code, signal }, this.#limits);
+    const told = { code, signal, memoryPeakBytes: end.memoryPeakBytes, verdict, outOfMemory: outOfMemory(end.struck) };
     this.#settleLoad?.reject(this.#loadFailure ?? this.#diedLoading(told));
     this.#settleLoad = undefined;
     // After those who wait for load() have heard that it failed.
@@ -310,12 +319,12 @@ export class WorkerProcess implements Runner {
     });
   }
 
-  #diedLoading({ code, signal }: ProcessEnd): SconceError {
+  #diedLoading({ code, signal, verdict, outOfMemory: isKnown }: Pick<RunnerExit, 'code' | 'signal' | 'verdict' | 'outOfMemory'>): SconceError {
     if (this.#ownVerdict !== undefined) return LoadFailed({ status: 500, message: this.#ownVerdict });
     if (this.#asked) return LoadFailed({ status: 500, message: 'The worker was stopped while it was loading.' });
-    const outOfMemory = signal === 'SIGKILL' || code === 137;
-    const how = signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
-    return LoadFailed({ status: outOfMemory ? 507 : 500, message: `The worker ended while it was loading (${how}).` });
+    const isOutOfMemory = code === 137 || (isKnown ?? signal === 'SIGKILL');
+    const how = verdict ?? signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
+    return LoadFailed({ status: isOutOfMemory ? 507 : 500, message: `The worker ended while it was loading (${how}).` });
   }
 
   /** One timer per purpose: a new one replaces the one before. */
@@ -329,4 +338,8 @@ export class WorkerProcess implements Runner {
     clearTimeout(this.#timers.get(purpose));
     this.#timers.delete(purpose);
   }
+}
+
+function onTheWire({ memoryBytes, processes, fileBytes, openFiles }: WorkerLimits): ForkOrder['limits'] {
+  return { memoryBytes: memoryBytes ?? null, processes: processes ?? null, fileBytes: fileBytes ?? null, openFiles: openFiles ?? null };
 }
