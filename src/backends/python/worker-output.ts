@@ -19,7 +19,7 @@ const SLICE_BYTES = 8 * 1024;
 /** Longest time on one stream before others get their turn. */
 const TURN_MS = 2;
 /** Between two chunks of what is dropped: bounds what reading it costs, and makes the printer wait. */
-const DROP_PAUSE_MS = 2;
+const DROP_PAUSE_MS = 1;
 const DROP_FOR_MS = 5_000;
 /** For the answer to a batch: a worker with work to do may tell of it. */
 const GRANT_BYTES = 16 * 1024;
@@ -29,7 +29,7 @@ const GRANT_BYTES = 16 * 1024;
  *
  *  state     event → next                    promise while here
  *  keeping   allowance spent → dropping      every line is handed on
- *  dropping  5 s passed → keeping            lines are counted, not looked at; at most 32 MB/s are read
+ *  dropping  5 s passed → keeping            lines are counted, not looked at; at most 64 MB/s are read
  *
  * The way back to keeping tells how much was dropped, in a line of its own.
  */
