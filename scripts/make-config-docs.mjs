@@ -43,6 +43,12 @@ sconce:
     afterRequests: 100000
     memoryGrowthMb: 500      # above its size when it became ready
   intraOpThreads: 1          # threads of an ONNX session
+  limits:                    # of each Python worker; only stricter than the server's
+    memoryMb: 2000
+    processes: 200           # and threads
+    fileMb: 100
+    openFiles: 1000
+    logKbPerS: 100
 \`\`\`
 
 An ONNX model without \`batchSize\` and \`maxBatchDelay\` takes up to 8 waiting requests at once and waits for none; see [ONNX models](onnx.md).
