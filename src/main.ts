@@ -19,6 +19,7 @@ import { CrashLog } from './backends/crash-log.js';
 import { DeviceAllocator } from './backends/device-allocator.js';
 import { JavascriptBackend } from './backends/javascript/javascript-backend.js';
 import { DEFAULT_MAX_IMAGE_PIXELS, OnnxBackend } from './backends/onnx/onnx-backend.js';
+import { configuredLimits } from './backends/python/configured-limits.js';
 import { type Confinement, confine } from './backends/python/confinement.js';
 import { PythonBackend } from './backends/python/python-backend.js';
 import { WorkerIds } from './backends/worker-ids.js';
@@ -26,7 +27,6 @@ import { type Address, sameAddress } from './config/address.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
 import type { ServableModel } from './inference/servable-model.js';
-import type { WorkerLimits } from './inference/worker-limits.js';
 import { Lifecycle } from './lifecycle.js';
 import type { BindAddress } from './listener/bind-address.js';
 import { DEFAULT_HTTP_LIMITS } from './listener/http-limits.js';
@@ -46,7 +46,6 @@ import { serverLog } from './observability/server-log.js';
 import { ServingObserver } from './observability/serving-observer.js';
 import { SystemMetrics } from './observability/system-metrics.js';
 import { countGpus } from './platform/gpus.js';
-import { usableMemoryBytes } from './platform/memory.js';
 import { createTempFolder } from './platform/temp-folder.js';
 import { Registry } from './registry/registry.js';
 import { TaskPool, threadEntry } from './threads/task-pool.js';
@@ -59,7 +58,6 @@ const WORKER_GRACE_MS = 2000;
 const LAST_WORDS_MS = 500;
 /** ONNX Runtime reports its use to its maker unless it is told not to. A server doesn't speak to anybody it wasn't asked to speak to. */
 export const QUIET_LIBRARIES: Readonly<Record<string, string>> = { ORT_DISABLE_TELEMETRY: '1' };
-const WORKER_SHARE_OF_MEMORY = 0.8;
 const DEBUG_TIMEOUT_S = 2_147_483_647;
 
 /** What the server is started with beside its settings. */
@@ -125,7 +123,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const gpus = Math.min(settings.numberOfGpu ?? Number.POSITIVE_INFINITY, countGpus(env));
   const interpreter = settings.python ?? 'python3';
   const environment = workerEnvironment(settings, env);
-  const confinement = await confine(workerLimits(settings), settings.controlGroups, log.named('sconce.python'));
+  const confinement = await confine(configuredLimits(settings), settings.controlGroups, log.named('sconce.python'));
   life.add({ name: 'control groups', start: async () => {}, stop: async () => confinement.groups?.remove() });
   const backends = createBackends(settings, { runDirectory: runFolder.path, interpreter, environment, confinement, cwd, log });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
@@ -327,18 +325,6 @@ function createBackends(
     ['onnx', new OnnxBackend({ maxImagePixels: settings.limitMaxImagePixels ? DEFAULT_MAX_IMAGE_PIXELS : Number.MAX_SAFE_INTEGER })],
     ['javascript', javascript],
   ]);
-}
-
-/** 0 stands for no limit, except of memory: there a worker gets most of what there is, so that one alone can't take the machine down. */
-function workerLimits(settings: Settings): WorkerLimits {
-  const mib = (value: number) => (value === 0 ? undefined : value * 2 ** 20);
-  return {
-    memoryBytes: mib(settings.workerMemoryMb) ?? Math.floor(usableMemoryBytes() * WORKER_SHARE_OF_MEMORY),
-    processes: settings.workerProcesses || undefined,
-    fileBytes: mib(settings.workerFileMb),
-    openFiles: settings.workerOpenFiles || undefined,
-    logBytesPerS: settings.workerLogKbPerS * 1024 || undefined,
-  };
 }
 
 /** The server's environment without what `blacklist_env_vars` names. */

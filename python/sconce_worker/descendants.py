@@ -56,15 +56,16 @@ def end(pids) -> None:
     """SIGKILL to these processes and all below them, stopped first: none forks while others are being killed."""
     stopped: set = set()
     for _ in range(_STOP_ROUNDS):
+        before = len(stopped)
         family = list(pids)
         for pid in family:
+            # Before its children are looked for: every one that stands leaves more of the processor for the search.
+            if pid not in stopped:
+                signal_to(pid, signal.SIGSTOP)
+                stopped.add(pid)
             family += children_of(pid)
-        running = [pid for pid in family if pid not in stopped]
-        if not running:
+        if len(stopped) == before:
             break
-        for pid in running:
-            signal_to(pid, signal.SIGSTOP)
-        stopped.update(running)
     for pid in stopped:
         signal_to(pid, signal.SIGKILL)
 

@@ -30,8 +30,9 @@ def be_watched(limits: Limits) -> None:
     linux.adopt_orphans()
     # The kernel counts all of the user's threads, and doesn't count at all for root: this only bounds what can
     # happen between two looks.
-    if limits.processes is not None and os.getuid() != 0:
-        _lower(resource.RLIMIT_NPROC, descendants.threads_of_user() + limits.processes)
+    there = descendants.threads_of_user()
+    if limits.processes is not None and os.getuid() != 0 and there > 0:
+        _lower(resource.RLIMIT_NPROC, there + limits.processes)
 
 
 def _lower(kind: int, limit: Optional[int]) -> None:
