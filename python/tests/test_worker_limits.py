@@ -124,7 +124,10 @@ class Watched:
     def __init__(self, code, **limits):
         self.warden = Warden({})
         self.warden.prepare(1, limits)
-        self.child = _python(f"from sconce_worker import linux\nlinux.adopt_orphans()\n{code}")
+        # What a forked worker would have from the start, and this process has, isn't counted.
+        inherited = descendants.size_of(os.getpid()).memory_bytes
+        start = f"from sconce_worker import linux\nlinux.adopt_orphans()\nINHERITED = {inherited}\n"
+        self.child = _python(f"{start}{code}")
         self.child.stdout.readline()
         self.warden.forked(1, self.child.pid)
 
@@ -149,9 +152,9 @@ def usual_priority():
 @pytest.mark.parametrize(
     ("code", "limits", "struck"),
     [
-        ("kept = bytearray(b'x') * (200 << 20)", {"memoryBytes": 100 << 20}, "memory"),
+        ("kept = bytearray(b'x') * (INHERITED + (200 << 20))", {"memoryBytes": 100 << 20}, "memory"),
         (
-            "import os, time\nfor n in range(3):\n  if os.fork() == 0:\n    kept = bytearray(b'x') * (60 << 20)\n"
+            "import os, time\nfor n in range(3):\n  if os.fork() == 0:\n    kept = bytearray(b'x') * (INHERITED // 3 + (60 << 20))\n"
             "    time.sleep(600)",
             {"memoryBytes": 150 << 20},
             "memory",
