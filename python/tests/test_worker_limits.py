@@ -154,8 +154,8 @@ def usual_priority():
     [
         ("kept = bytearray(b'x') * (INHERITED + (200 << 20))", {"memoryBytes": 100 << 20}, "memory"),
         (
-            "import os, time\nfor n in range(3):\n  if os.fork() == 0:\n    kept = bytearray(b'x') * (INHERITED // 3 + (60 << 20))\n"
-            "    time.sleep(600)",
+            "import os, time\nfor n in range(3):\n  if os.fork() == 0:\n"
+            "    kept = bytearray(b'x') * (INHERITED // 3 + (60 << 20))\n    time.sleep(600)",
             {"memoryBytes": 150 << 20},
             "memory",
         ),
