@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
 
-/** Packs a handler of bench/handlers with further files into `{store}/{name}.mar`, as torch-model-archiver would. */
+/** Packs a handler of bench/handlers with further files and keys of the manifest's model entry into `{store}/{name}.mar`, as torch-model-archiver would. */
 export async function pack(
   root: string,
   store: string,
@@ -11,12 +11,13 @@ export async function pack(
   handler: string,
   config: string,
   files: Readonly<Record<string, string>> = {},
+  model: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const zip = new ZipFile();
   const manifest = {
     createdOn: '24/11/2026 12:00:00',
     runtime: 'python',
-    model: { modelName: name, handler, modelVersion: '1.0', configFile: 'model-config.yaml' },
+    model: { modelName: name, handler, modelVersion: '1.0', configFile: 'model-config.yaml', ...model },
     archiverVersion: '0.12.0',
   };
   zip.addBuffer(readFileSync(join(root, 'bench', 'handlers', handler)), handler);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A server under measurement: the real TorchServe, or Sconce under its torchserve-compatible settings. Both get the same store and the same config.properties. */
@@ -69,35 +69,6 @@ export function stopContender(child: ChildProcess): void {
   } catch {
     // It has ended already.
   }
-}
-
-/** Proportional and resident memory of a process and all its descendants, MiB. */
-export function memoryMib(rootPid: number): { readonly rss: number; readonly pss: number; readonly processes: number } {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  const family = [rootPid];
-  for (const pid of family) for (const [child, parent] of parents) if (parent === pid) family.push(child);
-  let rss = 0;
-  let pss = 0;
-  for (const pid of family) {
-    try {
-      const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-      rss += Number(/^Rss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
-      pss += Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  return { rss: rss / 1024, pss: pss / 1024, processes: family.length };
 }
 
 export function removeFolder(folder: string): void {

@@ -45,6 +45,12 @@ sconce:
   threads: 4                 # threads of a Python worker's computations; else the cores are shared out
   intraOpThreads: 1          # threads of an ONNX session
   python: py312              # an interpreter out of sconce_pythons; see environments.md
+  limits:                    # of each Python worker; only stricter than the server's
+    memoryMb: 2000
+    processes: 200           # and threads
+    fileMb: 100
+    openFiles: 1000
+    logKbPerS: 100
 \`\`\`
 
 An ONNX model without \`batchSize\` and \`maxBatchDelay\` takes up to 8 waiting requests at once and waits for none; see [ONNX models](onnx.md).

@@ -16,6 +16,8 @@ import { modelInferenceDocument } from './api/torchserve-rest/openapi/model-docu
 import { CrashLog } from './backends/crash-log.js';
 import { DeviceAllocator } from './backends/device-allocator.js';
 import { GpuWatch } from './backends/gpu-watch.js';
+import { configuredLimits } from './backends/python/configured-limits.js';
+import { confine } from './backends/python/confinement.js';
 import { WorkerIds } from './backends/worker-ids.js';
 import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
@@ -125,7 +127,10 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const interpreter = command(settings.python ?? 'python3', cwd);
   const environment = { ...workerEnvironment(settings, env), ...(author === undefined ? {} : AUTHOR_ENVIRONMENT) };
   const around = { interpreter, environment, cwd, log };
-  const backends = createBackends(settings, { ...around, runDirectory: runFolder.path, logFolder, accelerators, devTracebacks: author !== undefined });
+  const confinement = await confine(configuredLimits(settings), settings.controlGroups, log.named('sconce.python'));
+  life.add({ name: 'control groups', start: async () => {}, stop: async () => confinement.groups?.remove() });
+  const server = { runDirectory: runFolder.path, logFolder, accelerators, confinement, devTracebacks: author !== undefined };
+  const backends = createBackends(settings, { ...around, ...server });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
 
   const stopping = new AbortController();

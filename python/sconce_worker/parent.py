@@ -18,24 +18,24 @@ import time
 import warnings
 from typing import Optional
 
-from sconce_worker import linux, rank_group, worker
+from sconce_worker import descendants, linux, rank_group, worker
+from sconce_worker.ending import leave
+from sconce_worker.warden import Warden
 from sconce_worker.worker_setup import NEEDED_BY_MODELS, ForkOrder, enter, interpreter_path
 
 _COMMAND_LIMIT_BYTES = 4 * 1024 * 1024
 _LEFTOVERS_LIMIT_S = 2.0
-# A process has no mark to be known by for a moment: while it becomes another program.
-_STRAYS_EVERY_S = 1.0
 
 
 class Parent:
     """State: the workers that live, by pid. Invariant: a pid is signalled only while its process is not yet reaped."""
 
-    def __init__(self, commands: int, events: int) -> None:
+    def __init__(self, commands: int, events: int, warden: Warden) -> None:
+        self._warden = warden
         self._commands = commands
         self._events = events
         self._pending = b""
         self._workers: dict = {}
-        self._had_groups = False
         # True once stdin has ended or nobody reads the events: as opposed to having been told to end.
         self.gateway_gone = False
         self._wakeup, wakeup_end = os.pipe()
@@ -58,11 +58,11 @@ class Parent:
     def serve(self) -> Optional[ForkOrder]:
         """Serves until the gateway ends it or goes: gives None. In a forked worker: gives that worker's order."""
         while not self.gateway_gone:
-            patience = _STRAYS_EVERY_S if self._had_groups else None
-            readable, _, _ = select.select([self._commands, self._wakeup], [], [], patience)
+            readable, _, _ = select.select([self._commands, self._wakeup], [], [], self._warden.patience_s)
             if self._wakeup in readable and signal.SIGTERM in os.read(self._wakeup, 4096):
                 return None
             self._reap()
+            self._warden.look()
             if self._commands not in readable:
                 continue
             chunk = os.read(self._commands, 65536)
@@ -85,12 +85,14 @@ class Parent:
         return None
 
     def _fork(self, order: ForkOrder) -> bool:
+        self._warden.prepare(order.worker, order.limits)
         try:
             with warnings.catch_warnings():
                 # numpy's BLAS keeps idle threads, and sees to its own state when a process forks.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 pid = os.fork()
         except OSError as error:
+            self._warden.unborn(order.worker)
             self.tell("unborn", worker=order.worker, why=str(error))
             return False
         if pid == 0:
@@ -100,47 +102,32 @@ class Parent:
             os.close(self._wakeup_end)
             return True
         self._workers[pid] = order.worker
-        self._had_groups |= bool(order.launch)
+        self._warden.forked(order.worker, pid)
         self.tell("forked", worker=order.worker, pid=pid)
         return False
 
     def _kill(self, worker_key: int) -> None:
         for pid, key in self._workers.items():
             if key == worker_key:
+                self._warden.end(key)
                 _kill_group(pid)
 
     def _reap(self) -> None:
-        self._reap_ended()
-        if self._had_groups:
-            self._kill_strays()
-
-    def _kill_strays(self) -> None:
-        """Ends what is left of groups that have ended: ranks are in sessions of their own, and so is what they started.
-
-        Whatever loses its parent becomes a child of this process, and each such end comes by here again.
-        """
-        groups = set(self._workers.values())
-        for pid in _children():
-            if pid not in self._workers and rank_group.group_of(pid) not in (None, *groups):
-                _kill(pid, signal.SIGKILL)
-
-    def _reap_ended(self) -> None:
         while True:
             try:
                 ended = _ended_child()
-                if ended in self._workers:
-                    # Before the reaping: until then the number can't belong to anybody else.
-                    _kill_group(ended)
+                # Before the reaping: until then the number can't belong to anybody else.
+                struck = self._end_rest(ended)
                 pid, status, usage = os.wait4(-1 if ended is None else ended, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            if ended is None:
+                struck = self._end_rest(pid)
             key = self._workers.pop(pid, None)
             if key is None:
                 continue
-            if ended is None:
-                _kill_group(pid)
             code = os.waitstatus_to_exitcode(status)
             self.tell(
                 "exited",
@@ -148,17 +135,25 @@ class Parent:
                 pid=pid,
                 code=code if code >= 0 else None,
                 signal=_signal_name(-code) if code < 0 else None,
+                struck=struck,
                 maxRssBytes=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             )
+
+    def _end_rest(self, pid: Optional[int]) -> str:
+        """Kills all that a worker left when it ended; gives the limit that it struck."""
+        if pid not in self._workers:
+            return "unknown"
+        _kill_group(pid)
+        return self._warden.ended(self._workers[pid])
 
     def end_workers(self) -> None:
         """Kills every worker and, where the system tells of them, every orphan of one; waits for them briefly."""
         deadline = time.monotonic() + _LEFTOVERS_LIMIT_S
-        for pid in self._workers:
+        for pid, key in self._workers.items():
+            self._warden.end(key)
             _kill_group(pid)
         while time.monotonic() < deadline:
-            for pid in _children():
-                _kill(pid, signal.SIGKILL)
+            descendants.end(descendants.children_of(os.getpid()))
             try:
                 if os.waitpid(-1, os.WNOHANG)[0] == 0:
                     time.sleep(0.002)
@@ -174,26 +169,11 @@ def _ended_child() -> Optional[int]:
     return None if ended is None or ended.si_pid == 0 else ended.si_pid
 
 
-def _children() -> list:
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-            return [int(pid) for pid in file.read().split()]
-    except OSError:
-        return []
-
-
 def _kill_group(pid: int) -> None:
     # The group doesn't exist before the worker's setsid.
-    _kill(pid, signal.SIGKILL)
+    descendants.signal_to(pid, signal.SIGKILL)
     try:
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
-
-
-def _kill(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         return
 
@@ -247,6 +227,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="sconce_worker.parent", description=__doc__.partition("\n")[0])
     parser.add_argument("--run-directory", required=True, help="removed when the gateway goes without a word")
     parser.add_argument("--without-torch", action="store_true", help="leave importing torch to the workers")
+    parser.add_argument("--control-groups", type=json.loads, default={}, help="folder of each controller, as JSON")
     arguments = parser.parse_args()
     commands, events = _private_streams()
     search_path = interpreter_path()
@@ -256,7 +237,8 @@ def main() -> int:
     gc.collect()
     gc.freeze()
 
-    parent = Parent(commands, events)
+    warden = Warden(arguments.control_groups)
+    parent = Parent(commands, events, warden)
     parent_pid = os.getpid()
     try:
         parent.tell(
@@ -266,10 +248,12 @@ def main() -> int:
     finally:
         if os.getpid() == parent_pid:
             parent.end_workers()
+            warden.close(with_bases=parent.gateway_gone)
     if order is not None:
+        warden.enter(order.worker)
         if order.launch:
             rank_group.launch(order, parent_pid)
-        return worker.run(enter(order, parent_pid, search_path))
+        leave(worker.run(enter(order, parent_pid, search_path)))
     if parent.gateway_gone:
         _remove_run_directory(arguments.run_directory)
     return 0

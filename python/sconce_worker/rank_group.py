@@ -1,19 +1,15 @@
 """A group of ranks: the forked child becomes torchrun, which starts each rank as a fresh process of rank.py.
 
-torchrun gives every rank a session of its own. They die with it because each asks the kernel for that, and the parent
-knows what is left of a group by the mark in the environment.
+torchrun gives every rank a session of its own. They die with it because each asks the kernel for that; what they
+started ends as what any worker started (warden.py).
 """
 
 import json
 import os
 import sys
 import tempfile
-from typing import Optional
 
 from sconce_worker.worker_setup import ForkOrder, begin_session, connect_streams
-
-# In the environment of torchrun and of all that comes from it: the key of the worker that they are.
-MARK = "SCONCE_GROUP"
 
 
 def launch(order: ForkOrder, parent_pid: int) -> None:
@@ -25,8 +21,7 @@ def launch(order: ForkOrder, parent_pid: int) -> None:
     connect_streams(order)
     _hand_over(order)
     inherited = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-    environment = {**order.environment, **inherited, MARK: str(order.worker)}
-    os.execve(sys.executable, [sys.executable, *order.launch], environment)
+    os.execve(sys.executable, [sys.executable, *order.launch], {**order.environment, **inherited})
 
 
 def _hand_over(order: ForkOrder) -> None:
@@ -52,15 +47,3 @@ def take_order() -> tuple:
     os.dup2(null, 0)
     os.close(null)
     return facts["agent"], ForkOrder(**facts["order"])
-
-
-def group_of(pid: int) -> Optional[int]:
-    """The key of the group that a process bears the mark of; None for all others, and where the system doesn't tell."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            entries = file.read().split(b"\0")
-    except OSError:
-        return None
-    start = MARK.encode("ascii") + b"="
-    value = next((entry[len(start) :] for entry in entries if entry.startswith(start)), b"")
-    return int(value) if value.isdigit() else None

@@ -5,7 +5,7 @@ import os
 import platform
 import socket
 
-from sconce_worker import frames, loading, output
+from sconce_worker import frames, loading, output, profiling
 from sconce_worker.batch_answer import BatchAnswer
 from sconce_worker.silent_answer import SilentAnswer
 from sconce_worker.stepping import Steps
@@ -47,7 +47,8 @@ def _serve(data: socket.socket, reader: frames.FrameReader, rank: int) -> int:
         from sconce_worker import overlapping
 
         loop = overlapping.new_loop()
-    outcome = loading.load(order)
+    profiler = profiling.Profiler() if profiling.is_wanted() else None
+    outcome = loading.load(order) if profiler is None else profiler.run(loading.load, order)
     data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line, outcome.traceback))
     if outcome.service is None:
         return 1

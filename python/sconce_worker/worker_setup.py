@@ -36,6 +36,8 @@ class ForkOrder(NamedTuple):
     cores: tuple = ()
     # Arguments of an interpreter that starts a group of ranks in this process's place; empty for a worker alone.
     launch: tuple = ()
+    # What the worker may use; see Limits.
+    limits: dict = {}  # noqa: RUF012
 
 
 # Modules of an archive must not be taken for these, so they are there before any model is.

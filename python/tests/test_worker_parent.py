@@ -160,10 +160,9 @@ def test_a_launched_interpreter_finds_the_order_but_nothing_of_the_model_on_its_
     assert (said["agent"], said["leads"], said["cwd"]) == (pid, True, str(HOME))
     assert (said["order"]["nonce"], said["order"]["directory"]) == ("n", str(tmp_path))
     assert said["order"]["environment"] == {"PYTHONPATH": "/of/the/model"}
-    assert {name: said["before"][name] for name in ("PYTHONPATH", "KEPT", "SCONCE_GROUP")} == {
+    assert {name: said["before"][name] for name in ("PYTHONPATH", "KEPT")} == {
         "PYTHONPATH": str(HOME),
         "KEPT": "yes",
-        "SCONCE_GROUP": "5",
     }
     assert "n" not in said["before"].values()
     assert said["stdin"] == os.devnull

@@ -1,14 +1,10 @@
 """The parts of a rank that need no torchrun around them."""
 
-import os
 import socket
-import subprocess
-import sys
 
 import pytest
 
 from sconce_worker import frames
-from sconce_worker.rank_group import group_of
 from sconce_worker.silent_answer import SilentAnswer
 from sconce_worker.torchrun import loopback_store
 from ts.service import PredictResult
@@ -65,19 +61,3 @@ def test_a_silent_rank_says_that_it_has_done_and_nothing_else(caplog):
         answer.end(PredictResult(503, "Prediction failed", []))
     assert sent == [frames.encode_batch_done(258)]
     assert caplog.messages == ["skip sending response at rank 3"]
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
-@pytest.mark.parametrize(
-    ("environment", "group"),
-    [({"SCONCE_GROUP": "17"}, 17), ({"NOT_SCONCE_GROUP": "17"}, None), ({"SCONCE_GROUP": "x"}, None)],
-)
-def test_a_process_is_known_by_its_mark(environment, group):
-    environment["PATH"] = os.environ["PATH"]
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
-        # Until it answers, it may still be on its way from the one program to the other.
-        process.stdin.write(b"x\n")
-        process.stdin.flush()
-        process.stdout.readline()
-        assert group_of(process.pid) == group
-    assert group_of(process.pid) is None

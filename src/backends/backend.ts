@@ -31,6 +31,10 @@ export interface RunnerExit {
   readonly signal: string | undefined;
   /** Highest resident size seen, bytes. */
   readonly memoryPeakBytes: number | undefined;
+  /** What ended it, where that was decided or seen. */
+  readonly verdict?: string | undefined;
+  /** Whether it ended because memory ran out; undefined where that can't be told. */
+  readonly outOfMemory?: boolean | undefined;
   /** The last lines of its output, oldest first; at most 50. */
   readonly lastLines: readonly string[];
 }

@@ -33,13 +33,14 @@ const SIGNALS: Readonly<Record<string, string>> = {
 /** One line on why a worker probably ended. `timedOut` is the response time-out in ms when that is what ended it. */
 export function probableCause(exit: RunnerExit, timedOutMs: number | undefined): string {
   if (timedOutMs !== undefined) return `no answer within the response time-out of ${timedOutMs / 1000} s`;
+  if (exit.verdict !== undefined) return exit.verdict;
   if (exit.signal !== undefined) return SIGNALS[exit.signal] ?? `ended by ${exit.signal}`;
   if (exit.code === 137) return 'out of memory (exit code 137)';
   if (exit.code === 0) return 'the handler ended its own process (exit code 0)';
   return exit.code === undefined ? 'the connection to the worker closed' : `exit code ${exit.code}`;
 }
 
-/** Exit code 137 or SIGKILL is how the kernel's memory killer shows. */
+/** Where it isn't known: exit code 137 and SIGKILL are how the kernel's memory killer shows. */
 export function looksOutOfMemory(exit: RunnerExit): boolean {
-  return exit.code === 137 || exit.signal === 'SIGKILL';
+  return exit.code === 137 || (exit.outOfMemory ?? exit.signal === 'SIGKILL');
 }

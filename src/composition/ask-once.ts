@@ -12,6 +12,7 @@ import { parallelLevelOf } from '../inference/model-config.js';
 import type { ResponsePart } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ServableModel } from '../inference/servable-model.js';
+import { NO_LIMITS } from '../inference/worker-limits.js';
 import type { Log } from '../observability/observer.js';
 import type { Accelerators } from '../platform/accelerators.js';
 import { createTempFolder } from '../platform/temp-folder.js';
@@ -70,10 +71,12 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
     const environment = workerEnvironment(settings, env);
     const workDirectory = runFolder.path;
     const accelerators = findAccelerators(settings, env);
+    // Whoever runs a model of his own bounds it himself.
+    const confinement = { limits: NO_LIMITS, groups: undefined };
     // One worker has nobody to share an imported PyTorch with, and may not need it.
     const backends = createBackends(
       { ...settings, warmPython: false },
-      { runDirectory: workDirectory, interpreter, environment, cwd, logFolder: workDirectory, accelerators, devTracebacks: true, log },
+      { runDirectory: workDirectory, interpreter, environment, cwd, logFolder: workDirectory, accelerators, confinement, devTracebacks: true, log },
     );
     for (const backend of backends.values()) closing.push(() => backend.stop());
     const intake = createIntake(settings, {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Backend } from '../backends/backend.js';
 import { JavascriptBackend } from '../backends/javascript/javascript-backend.js';
 import { DEFAULT_MAX_IMAGE_PIXELS, OnnxBackend } from '../backends/onnx/onnx-backend.js';
+import type { Confinement } from '../backends/python/confinement.js';
 import { PythonBackend } from '../backends/python/python-backend.js';
 import type { Settings } from '../config/settings.js';
 import type { ServableModel } from '../inference/servable-model.js';
@@ -23,6 +24,7 @@ export interface Surroundings {
   readonly cwd: string;
   readonly logFolder: string;
   readonly accelerators: Accelerators;
+  readonly confinement: Confinement;
   /** Whether clients hear what handlers raise: only where the client is the handler's author. */
   readonly devTracebacks: boolean;
   readonly log: Log;
@@ -31,7 +33,7 @@ export interface Surroundings {
 /** The kinds of backend: a new one is a line here. */
 export function createBackends(
   settings: Settings,
-  { runDirectory, interpreter, environment, cwd, logFolder, accelerators, devTracebacks, log }: Surroundings,
+  { runDirectory, interpreter, environment, cwd, logFolder, accelerators, confinement, devTracebacks, log }: Surroundings,
 ): ReadonlyMap<ServableModel['backend'], Backend> {
   const python = new PythonBackend({
     interpreter,
@@ -48,6 +50,7 @@ export function createBackends(
     warmImports: settings.warmPython,
     showDevices: (ordinals) => accelerators.showing(ordinals),
     logFolder,
+    confinement,
     devTracebacks,
     log: log.named('sconce.python'),
   });

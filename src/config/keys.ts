@@ -160,6 +160,34 @@ const KEYS = {
   maxArchiveBytes: key('sconce_max_archive_bytes', longInteger, '17179869184', 'Longest archive, bytes.', { env: 'SCONCE_MAX_ARCHIVE_BYTES' }),
   maxUnpackedBytes: key('sconce_max_unpacked_bytes', longInteger, '34359738368', 'What an archive may unpack to, bytes.', { env: 'SCONCE_MAX_UNPACKED_BYTES' }),
   maxArchiveEntries: key('sconce_max_archive_entries', integer(1), '100000', 'Files in an archive.', { env: 'SCONCE_MAX_ARCHIVE_ENTRIES' }),
+  workerMemoryMb: key(
+    'sconce_worker_memory_mb',
+    integer(0),
+    '0',
+    'Memory of a Python worker and all it starts, MiB; 0: four fifths of what the server may use.',
+    {
+      env: 'SCONCE_WORKER_MEMORY_MB',
+    },
+  ),
+  workerProcesses: key('sconce_worker_processes', integer(0), '2048', 'Processes and threads of a Python worker; 0: any number.', {
+    env: 'SCONCE_WORKER_PROCESSES',
+  }),
+  workerFileMb: key('sconce_worker_file_mb', integer(0), '32768', 'Longest file that a Python worker may write, MiB; 0: any length.', {
+    env: 'SCONCE_WORKER_FILE_MB',
+  }),
+  workerOpenFiles: key('sconce_worker_open_files', integer(0), '65536', 'Open files of each process of a Python worker; 0: as the server has it.', {
+    env: 'SCONCE_WORKER_OPEN_FILES',
+  }),
+  workerLogKbPerS: key(
+    'sconce_worker_log_kb_per_s',
+    integer(0),
+    '1024',
+    'What a Python worker may print in the long run, KiB a second and stream; the rest is dropped and counted; 0: everything is kept.',
+    { env: 'SCONCE_WORKER_LOG_KB_PER_S' },
+  ),
+  controlGroups: key('sconce_control_groups', boolean, 'true', 'Hold Python workers to their limits by control groups where these are writable.', {
+    env: 'SCONCE_CONTROL_GROUPS',
+  }),
   warmPython: key('sconce_warm_python', boolean, 'true', 'Import PyTorch once, in the process that workers are forked from.', { env: 'SCONCE_WARM_PYTHON' }),
 } as const;
 

@@ -1,3 +1,5 @@
+import type { WorkerLimits } from './worker-limits.js';
+
 /** model-config.yaml as the front end reads it. A key that was absent, or that TorchServe's rules ignore, is undefined. Times in the unit of the name. */
 export interface ModelConfig {
   readonly minWorkers?: number | undefined;
@@ -45,6 +47,8 @@ export interface SconceModelConfig {
   readonly python?: string | undefined;
   /** Threads of one ONNX session; YAML key `intraOpThreads`, default 1. */
   readonly intraOpThreads: number;
+  /** Of each Python worker, beside the server's: the stricter holds. YAML keys `limits.memoryMb`, `limits.processes`, `limits.fileMb`, `limits.openFiles`, `limits.logKbPerS`. */
+  readonly limits?: WorkerLimits | undefined;
 }
 
 /** How many devices one worker of the model takes together; 0 for a model that isn't parallel, which takes both keys. */

@@ -90,6 +90,8 @@ handler: { depth: [1, { deep: true }] }
     ['sconce: { retryOnWorkerDeath: 3 }', 'sconce.retryOnWorkerDeath', 'true or false'],
     ['sconce: { python: [a] }', 'sconce.python', 'a name out of sconce_pythons'],
     ['sconce: { recycle: { afterSeconds: -1 } }', 'sconce.recycle.afterSeconds', 'a number greater than 0'],
+    ['sconce: { limits: { memoryMb: lots } }', 'sconce.limits.memoryMb', 'a number greater than 0'],
+    ['sconce: { limits: 5 }', 'sconce.limits', 'a mapping'],
   ])('with %j keeps the rest and says what is ignored', (content, key, allowed) => {
     const { config, lines } = read(`${content}\nmaxNumSequence: 9`);
 
@@ -125,6 +127,16 @@ handler: { depth: [1, { deep: true }] }
     expect(
       read('sconce: { retryOnWorkerDeath: false, intraOpThreads: 0.2, recycle: { afterSeconds: 60, afterRequests: 10, memoryGrowthMb: 2 } }').config.sconce,
     ).toEqual({ retryOnWorkerDeath: false, recycleAfterS: 60, recycleAfterRequests: 10, recycleMemoryGrowthBytes: 2 ** 21, intraOpThreads: 1 });
+  });
+
+  it('takes limits of its workers in the units of their names', () => {
+    expect(read('sconce: { limits: { memoryMb: 0.5, processes: 8, fileMb: 2, logKbPerS: 3 } }').config.sconce.limits).toEqual({
+      memoryBytes: 2 ** 19,
+      processes: 8,
+      fileBytes: 2 ** 21,
+      openFiles: undefined,
+      logBytesPerS: 3072,
+    });
   });
 
   it('names an interpreter, also by what YAML takes for a number', () => {

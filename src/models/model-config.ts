@@ -1,5 +1,6 @@
 import { parse } from 'yaml';
 import type { ModelConfig, SconceModelConfig } from '../inference/model-config.js';
+import type { WorkerLimits } from '../inference/worker-limits.js';
 import type { Log } from '../observability/observer.js';
 
 /** Aliases that one document may expand to: more is a bomb. */
@@ -100,13 +101,7 @@ function readDocument(raw: Document, file: string, warn: Warn): ModelConfig {
 function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
   const of = isDocument(block) ? block : {};
   const recycle = isDocument(of.recycle) ? of.recycle : {};
-  const positive = (from: Document, key: string, name: string): number | undefined => {
-    const value = from[key];
-    if (value === undefined || value === null) return undefined;
-    if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value;
-    warn(name, 'a number greater than 0');
-    return undefined;
-  };
+  const positive = (from: Document, key: string, name: string) => positiveNumber(from[key], name, warn);
   if (block !== undefined && block !== null && !isDocument(block)) warn('sconce', 'a mapping');
   if (of.retryOnWorkerDeath !== undefined && typeof of.retryOnWorkerDeath !== 'boolean') warn('sconce.retryOnWorkerDeath', 'true or false');
   // A bare 3.12 is a number. One that is no such name is refused later: running the model on another interpreter helps nobody.
@@ -121,11 +116,38 @@ function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
     threads: wholeThreads(positive(of, 'threads', 'sconce.threads')),
     python: typeof python === 'string' ? python : undefined,
     intraOpThreads: Math.max(1, Math.round(positive(of, 'intraOpThreads', 'sconce.intraOpThreads') ?? 1)),
+    limits: limits(of.limits, warn),
   };
 }
 
 function wholeThreads(threads: number | undefined): number | undefined {
   return threads === undefined ? undefined : Math.max(1, Math.round(threads));
+}
+
+function limits(block: unknown, warn: Warn): WorkerLimits | undefined {
+  if (block === undefined || block === null) return undefined;
+  if (!isDocument(block)) {
+    warn('sconce.limits', 'a mapping');
+    return undefined;
+  }
+  const limit = (key: string, unit: number): number | undefined => {
+    const value = positiveNumber(block[key], `sconce.limits.${key}`, warn);
+    return value === undefined ? undefined : Math.ceil(value * unit);
+  };
+  return {
+    memoryBytes: limit('memoryMb', 2 ** 20),
+    processes: limit('processes', 1),
+    fileBytes: limit('fileMb', 2 ** 20),
+    openFiles: limit('openFiles', 1),
+    logBytesPerS: limit('logKbPerS', 1024),
+  };
+}
+
+function positiveNumber(value: unknown, name: string, warn: Warn): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value;
+  warn(name, 'a number greater than 0');
+  return undefined;
 }
 
 function isDocument(value: unknown): value is Document {

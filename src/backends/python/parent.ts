@@ -3,8 +3,10 @@ import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { BackendUnavailable } from '../../errors/backend.js';
 import type { Log } from '../../observability/observer.js';
+import type { ControlGroups } from '../../platform/control-groups.js';
 import { OutputLines } from '../../platform/output-lines.js';
 import { killWithGroup } from '../../platform/processes.js';
+import { STRUCK, type Struck } from './confinement.js';
 
 /** What the parent needs to make a worker; see python/sconce_worker/worker_setup.py. */
 export interface ForkOrder {
@@ -19,6 +21,12 @@ export interface ForkOrder {
   readonly cores: readonly number[];
   /** Arguments of an interpreter that starts a group of ranks in the worker's place. */
   readonly launch?: readonly string[];
+  readonly limits: {
+    readonly memoryBytes: number | null;
+    readonly processes: number | null;
+    readonly fileBytes: number | null;
+    readonly openFiles: number | null;
+  };
 }
 
 /** How a worker's process ended. All undefined when the parent ended first and couldn't tell. */
@@ -26,6 +34,7 @@ export interface ProcessEnd {
   readonly code: number | undefined;
   readonly signal: string | undefined;
   readonly memoryPeakBytes: number | undefined;
+  readonly struck: Struck;
 }
 
 export interface ProcessWatch {
@@ -46,6 +55,7 @@ export interface ParentOptions {
   readonly runDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly withTorch: boolean;
+  readonly groups: ControlGroups | undefined;
   /** Called whenever the last worker has gone. */
   readonly onIdle: () => void;
   readonly log: Log;
@@ -55,13 +65,20 @@ const parentEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('ready'), pid: z.int(), python: z.string(), warmModules: z.array(z.string()), torchProblem: z.string().nullable() }),
   z.object({ event: z.literal('forked'), worker: z.int(), pid: z.int().min(2) }),
   z.object({ event: z.literal('unborn'), worker: z.int(), why: z.string() }),
-  z.object({ event: z.literal('exited'), worker: z.int(), code: z.int().nullable(), signal: z.string().nullable(), maxRssBytes: z.number().min(0) }),
+  z.object({
+    event: z.literal('exited'),
+    worker: z.int(),
+    code: z.int().nullable(),
+    signal: z.string().nullable(),
+    struck: z.enum(STRUCK),
+    maxRssBytes: z.number().min(0),
+  }),
 ]);
 
 const START_WITHIN_MS = 120_000;
 const END_WITHIN_MS = 4_000;
 const EVENT_LIMIT_BYTES = 256 * 1024;
-const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeakBytes: undefined };
+export const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeakBytes: undefined, struck: 'unknown' };
 
 /**
  * A warm parent process and the line to it.
@@ -82,8 +99,9 @@ export class WarmParent {
   readonly #workers = new Map<number, { readonly watch: ProcessWatch; pid: number | undefined }>();
 
   constructor(private readonly options: ParentOptions) {
-    const { interpreter, pythonHome, runDirectory, environment, withTorch, log } = options;
+    const { interpreter, pythonHome, runDirectory, environment, withTorch, groups, log } = options;
     const args = ['-u', '-m', 'sconce_worker.parent', '--run-directory', runDirectory, ...(withTorch ? [] : ['--without-torch'])];
+    if (groups !== undefined) args.push('--control-groups', JSON.stringify(groups.folders));
     // Detached: a session of its own, so that a signal from the terminal reaches the gateway alone.
     this.#child = spawn(interpreter, args, { cwd: pythonHome, env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     const child = this.#child;
@@ -179,18 +197,20 @@ export class WarmParent {
       this.options.log.error(`No worker process could be made: ${event.why}`);
       worker.watch.exited(UNKNOWN_END);
     } else {
-      worker.watch.exited({ code: event.code ?? undefined, signal: event.signal ?? undefined, memoryPeakBytes: event.maxRssBytes });
+      const { code, signal, maxRssBytes, struck } = event;
+      worker.watch.exited({ code: code ?? undefined, signal: signal ?? undefined, memoryPeakBytes: maxRssBytes, struck });
     }
     if (this.#workers.size === 0) this.options.onIdle();
   }
 
   #ended(): void {
     this.#alive = false;
-    const orphans = [...this.#workers.values()];
+    const orphans = [...this.#workers];
     this.#workers.clear();
-    for (const { watch, pid } of orphans) {
-      // On Linux the kernel has killed it with its parent.
+    for (const [key, { watch, pid }] of orphans) {
+      // On Linux the kernel has killed it with its parent, but not what it had started.
       if (pid !== undefined) killWithGroup(pid);
+      void this.options.groups?.end(`worker-${key}`);
       watch.exited(UNKNOWN_END);
     }
   }

@@ -1,4 +1,5 @@
 import type { Log } from '../../observability/observer.js';
+import type { Confinement } from './confinement.js';
 
 /** What the python backend is told of its surroundings. */
 export interface PythonBackendOptions {
@@ -28,5 +29,7 @@ export interface PythonBackendOptions {
   readonly logFolder: string;
   /** Whether a client hears the traceback of what a handler raised: only where the client is the handler's author. No setting of a server turns it on. */
   readonly devTracebacks?: boolean | undefined;
+  /** What bounds workers, and by what means. */
+  readonly confinement: Confinement;
   readonly log: Log;
 }

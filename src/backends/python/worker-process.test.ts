@@ -65,7 +65,7 @@ describe('a worker', () => {
     expect(await exited).toMatchObject({ expected: true, signal: 'SIGKILL' });
   });
 
-  it('takes the processes that it started along', async () => {
+  it('takes the processes that it started along, those in sessions of their own too', async () => {
     const { runner, exited } = await shop.loaded(shop.aModel(HANDLER));
     const { parts } = await run(runner, { do: 'children' });
     const [child = 0, escaped = 0] = (parts[0]?.text ?? '').split(' ').map(Number);
@@ -74,8 +74,7 @@ describe('a worker', () => {
     runner.kill();
     await exited;
 
-    await until(() => !alive(child));
-    process.kill(escaped, 'SIGKILL');
+    await until(() => !alive(child) && !alive(escaped));
   });
 
   it('that prints megabytes answers, and every line comes', async () => {

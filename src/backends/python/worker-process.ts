@@ -2,21 +2,23 @@ import type { Socket } from 'node:net';
 import { BadInput, LoadFailed } from '../../errors/backend.js';
 import { SconceError } from '../../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../../inference/batch.js';
-import { OutputLines } from '../../platform/output-lines.js';
+import { NO_LIMITS, stricter, type WorkerLimits } from '../../inference/worker-limits.js';
 import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren } from '../../platform/processes.js';
-import type { Runner, RunnerEvents, RunnerSpec } from '../backend.js';
+import type { Runner, RunnerEvents, RunnerExit, RunnerSpec } from '../backend.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
+import { outOfMemory, verdictOf } from './confinement.js';
 import { DataLines } from './data-lines.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
 import { LastLines } from './last-lines.js';
 import { loadOrder } from './load-order.js';
-import type { ProcessEnd, WarmParent } from './parent.js';
+import { type ForkOrder, type ProcessEnd, UNKNOWN_END, type WarmParent } from './parent.js';
 import type { Parents } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
 import { type RankGroup, rankGroupOf, torchrunArguments } from './rank-group.js';
 import type { ChannelName, ExpectedWorker, WorkerChannels } from './worker-channels.js';
 import { workerEnvironment } from './worker-environment.js';
+import { WorkerOutput } from './worker-output.js';
 
 export interface WorkerSurroundings {
   readonly channels: WorkerChannels;
@@ -42,7 +44,6 @@ const GIVE_UP_AFTER_MS = 10_000;
 const OUTPUT_WITHIN_MS = 1_000;
 const LATE_CHANNEL_WITHIN_MS = 200;
 const TORCHRUN_END_WITHIN_MS = 500;
-const UNKNOWN_END: ProcessEnd = { code: undefined, signal: undefined, memoryPeakBytes: undefined };
 
 /**
  * One worker as the gateway sees it: a process, or torchrun with its group of ranks. Everything it says is taken for an attacker's words: a word out of place ends it.
@@ -77,7 +78,9 @@ export class WorkerProcess implements Runner {
   readonly #open = new Set<Socket>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #lastLines = new LastLines();
+  readonly #outputs: WorkerOutput[] = [];
   readonly #batches: BatchesInFlight;
+  readonly #limits: WorkerLimits;
   #settleLoad: { resolve(): void; reject(error: SconceError): void } | undefined;
   #resolveGone: () => void = () => undefined;
   readonly #whenGone = new Promise<void>((resolve) => {
@@ -91,6 +94,7 @@ export class WorkerProcess implements Runner {
     private readonly surroundings: WorkerSurroundings,
   ) {
     const overlaps = spec.model.config.asyncCommunication ?? false;
+    this.#limits = stricter(surroundings.options.confinement.limits, spec.model.config.sconce.limits ?? NO_LIMITS);
     this.#group = rankGroupOf(spec.model.config);
     this.pipelineDepth = this.#group !== undefined ? GROUP_PIPELINE_DEPTH : overlaps ? OVERLAP_DEPTH : PIPELINE_DEPTH;
     this.#lines = new DataLines(this.#group?.size ?? 1);
@@ -169,7 +173,7 @@ export class WorkerProcess implements Runner {
     const title = `model_service_worker.py ${workerName}`;
     const order = { worker: this.key, nonce: this.#expected.nonce, socket_path: channels.socketPath, title, environment, python_path: pythonPath };
     parent.fork(
-      { ...order, directory: model.directory, cores: share.cores ?? [], launch },
+      { ...order, directory: model.directory, cores: share.cores ?? [], launch, limits: onTheWire(this.#limits) },
       {
         forked: (pid) => {
           this.#pid = pid;
@@ -192,12 +196,14 @@ export class WorkerProcess implements Runner {
   }
 
   #output(name: 'stdout' | 'stderr', socket: Socket): (chunk: Buffer) => void {
-    const lines = new OutputLines((line) => {
+    const keep = (line: string) => {
       this.#lastLines.add(line);
       this.events.output(name, line);
-    });
-    socket.on('close', () => lines.end());
-    return (chunk) => lines.push(chunk);
+    };
+    const output = new WorkerOutput(socket, { keep, last: (line) => this.#lastLines.add(line) }, this.#limits.logBytesPerS);
+    this.#outputs.push(output);
+    socket.on('close', () => output.end());
+    return (chunk) => output.push(chunk);
   }
 
   #frames(rank: number, socket: Socket): (chunk: Buffer) => void {
@@ -244,6 +250,7 @@ export class WorkerProcess implements Runner {
     if (frame.kind === 'loaded') return this.#state === 'loading' && this.#lines.loaded(rank) && this.#loaded(frame);
     if (this.#state === 'loading') return false;
     const fault = this.#batchFrame(rank, frame);
+    if (frame.kind === 'parts' && frame.final) for (const output of this.#outputs) output.answered();
     if (fault !== undefined) this.#fault(fault);
     else if (this.#state === 'stopping' && this.#batches.count === 0) {
       if (this.#group !== undefined) this.#tellStop();
@@ -331,7 +338,9 @@ export class WorkerProcess implements Runner {
     this.#expected?.cancel();
     this.#batches.forget();
     for (const socket of this.#open) socket.destroy();
-    const told = this.#ownVerdict === undefined ? end : { code: this.#rankEnd?.code, signal: this.#rankEnd?.signal, memoryPeakBytes: end.memoryPeakBytes };
+    const { code, signal } = this.#ownVerdict === undefined ? end : (this.#rankEnd ?? UNKNOWN_END);
+    const verdict = this.#ownVerdict ?? verdictOf(end.struck, { code, signal }, this.#limits);
+    const told = { code, signal, memoryPeakBytes: end.memoryPeakBytes, verdict, outOfMemory: outOfMemory(end.struck) };
     this.#settleLoad?.reject(this.#loadFailure ?? this.#diedLoading(told));
     this.#settleLoad = undefined;
     // After those who wait for load() have heard that it failed.
@@ -341,16 +350,16 @@ export class WorkerProcess implements Runner {
     });
   }
 
-  #diedLoading({ code, signal }: ProcessEnd): SconceError {
+  #diedLoading({ code, signal, verdict, outOfMemory: isKnown }: Pick<RunnerExit, 'code' | 'signal' | 'verdict' | 'outOfMemory'>): SconceError {
     if (this.#ownVerdict !== undefined && this.#rankEnd === undefined) return LoadFailed({ status: 500, message: this.#ownVerdict });
     if (this.#asked) return LoadFailed({ status: 500, message: 'The worker was stopped while it was loading.' });
-    const outOfMemory = signal === 'SIGKILL' || code === 137;
+    const isOutOfMemory = code === 137 || (isKnown ?? signal === 'SIGKILL');
     const who = this.#rankEnd === undefined ? 'The worker' : `Rank ${this.#rankEnd.rank}`;
     // torchrun says why there are no ranks: no torch, say.
     const why = this.#group === undefined || this.#lines.anyGreeted ? '' : `: ${this.#lastLines.lastWords()}`;
-    const message = `${who} ended while it was loading (${howEnded({ code, signal })})${why}.`;
+    const message = `${who} ended while it was loading (${this.#rankEnd === undefined && verdict !== undefined ? verdict : howEnded({ code, signal })})${why}.`;
     const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.all().join('\n') : undefined;
-    return LoadFailed({ status: outOfMemory ? 507 : 500, message, traceback });
+    return LoadFailed({ status: isOutOfMemory ? 507 : 500, message, traceback });
   }
 
   #lateText(): string {
@@ -373,4 +382,8 @@ export class WorkerProcess implements Runner {
 
 function howEnded({ code, signal }: { readonly code: number | undefined; readonly signal: string | undefined }): string {
   return signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
+}
+
+function onTheWire({ memoryBytes, processes, fileBytes, openFiles }: WorkerLimits): ForkOrder['limits'] {
+  return { memoryBytes: memoryBytes ?? null, processes: processes ?? null, fileBytes: fileBytes ?? null, openFiles: openFiles ?? null };
 }
