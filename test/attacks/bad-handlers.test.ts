@@ -47,7 +47,7 @@ const DEEDS: readonly (readonly [what: string, deed: Deed, seen?: Deed])[] = [
   ['gives a gibibyte', { wish: { do: 'give', mib: 1024 }, answer: full, cause: TOO_MUCH }],
   ['gives more than may be sent', { wish: { do: 'give', mib: 16 }, answer: tooLong, cause: OVERLONG }],
   ['raises', { wish: { do: 'raise_value_error' }, answer: fault('Prediction failed'), log: 'ValueError: asked to' }],
-  ['raises with a text of 20 MiB', { wish: { do: 'raise_value_error', mib: 20 }, answer: fault('Prediction failed'), log: 'lines (' }],
+  ['raises with a text of 20 MiB', { wish: { do: 'raise_value_error', mib: 20 }, answer: fault('Prediction failed'), log: 'ValueError: asked toxxx' }],
   ['answers an error with a text of 20 MiB', { wish: { do: 'raise_prediction_error', mib: 20 }, answer: lost, cause: BROKE }],
   ['raises what is no Exception', { wish: { do: 'raise_unforeseen' }, answer: lost, cause: 'exit code 1', log: 'Unforeseen: neither caught' }],
   ['calls sys.exit', { wish: { do: 'sys_exit' }, answer: lost, cause: 'the handler ended its own process (exit code 0)' }],

@@ -339,7 +339,8 @@ export class WorkerProcess implements Runner {
     this.#batches.forget();
     for (const socket of this.#open) socket.destroy();
     const { code, signal } = this.#ownVerdict === undefined ? end : (this.#rankEnd ?? UNKNOWN_END);
-    const verdict = this.#ownVerdict ?? verdictOf(end.struck, { code, signal }, this.#limits);
+    // How its rank ended tells more of a group's end than that it was one of its ranks.
+    const verdict = this.#rankEnd === undefined ? (this.#ownVerdict ?? verdictOf(end.struck, { code, signal }, this.#limits)) : undefined;
     const told = { code, signal, memoryPeakBytes: end.memoryPeakBytes, verdict, outOfMemory: outOfMemory(end.struck) };
     this.#settleLoad?.reject(this.#loadFailure ?? this.#diedLoading(told));
     this.#settleLoad = undefined;
@@ -357,7 +358,7 @@ export class WorkerProcess implements Runner {
     const who = this.#rankEnd === undefined ? 'The worker' : `Rank ${this.#rankEnd.rank}`;
     // torchrun says why there are no ranks: no torch, say.
     const why = this.#group === undefined || this.#lines.anyGreeted ? '' : `: ${this.#lastLines.lastWords()}`;
-    const message = `${who} ended while it was loading (${this.#rankEnd === undefined && verdict !== undefined ? verdict : howEnded({ code, signal })})${why}.`;
+    const message = `${who} ended while it was loading (${verdict ?? howEnded({ code, signal })})${why}.`;
     const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.all().join('\n') : undefined;
     return LoadFailed({ status: isOutOfMemory ? 507 : 500, message, traceback });
   }
