@@ -1,9 +1,11 @@
+import { grpcCodeOf } from './grpc-code.js';
 import { defineError } from './sconce-error.js';
 
 /** The worker ended while it held the request. 507 when the kernel killed it for memory, as TorchServe answers exit code 137. */
 export const WorkerDied = defineError<{ outOfMemory?: boolean }>('WORKER_DIED', {
   kind: 'bug',
   http: ({ outOfMemory }) => (outOfMemory ? 507 : 500),
+  grpc: ({ outOfMemory }) => grpcCodeOf(outOfMemory ? 413 : 500),
   reason: ({ outOfMemory }) => (outOfMemory ? 'out_of_memory' : 'worker_lost'),
   says: () => 'Worker died.',
 });
@@ -13,6 +15,7 @@ export const ResponseTimedOut = defineError('RESPONSE_TIMEOUT', { kind: 'bug', r
 export const HandlerFailed = defineError<{ status: number; message: string }>('HANDLER_FAILED', {
   kind: 'model-failed',
   http: ({ status }) => (status === 413 ? 507 : status),
+  grpc: ({ status }) => grpcCodeOf(status),
   reason: ({ status }) => (status === 507 ? 'out_of_memory' : 'handler_fault'),
   says: ({ message }) => message,
 });
