@@ -28,6 +28,12 @@ export const PredictionMissing = defineError('PREDICTION_MISSING', {
 export const ResponseTooLarge = defineError<{ limitBytes: number }>('RESPONSE_TOO_LARGE', { kind: 'bug', reason: 'handler_fault', says: () => 'Worker died.' });
 /** An input that the model cannot take: wrong dtype, shape, name or encoding. */
 export const BadInput = defineError<{ what: string }>('BAD_INPUT', { kind: 'invalid', reason: 'bad_input', says: ({ what }) => what });
+/** The handler answered an Open Inference request with something else. TorchServe's worker would die of it. */
+export const InferAnswerInvalid = defineError<{ what: string }>('INFER_ANSWER_INVALID', {
+  kind: 'bug',
+  reason: 'handler_fault',
+  says: ({ what }) => `The handler's answer is no Open Inference answer: ${what}`,
+});
 /** A replica did not come up. `status` is 500, or 507 when loading ran out of memory; `lastLine` is the end of the worker's own words. */
 export const LoadFailed = defineError<{ status: number; message: string }>('LOAD_FAILED', {
   kind: 'bug',
