@@ -4,7 +4,7 @@ import type { HeaderPair } from './request.js';
  * KServe's binary tensor extension: the body is JSON and then bytes, and this header says how long the JSON is. An entry whose parameters hold
  * `binary_data_size` has its values among the bytes, in the order of the entries.
  */
-export const JSON_LENGTH_HEADER = 'inference-header-content-length';
+const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
 /** A body taken apart. */
 export interface MixedBody {

@@ -19,8 +19,9 @@ export interface CallHost {
 
 /** Below this, an answer counts as read. */
 const LITTLE_UNREAD_BYTES = 1024 * 1024;
+/** For a status to reach a client that is still sending. */
+const LINGER_MS = 500;
 const UNIMPLEMENTED = 12;
-const TOO_SLOW: GrpcStatus = { code: GRPC.resourceExhausted, details: 'The client reads too slowly; its answer is cut off.' };
 const NO_MESSAGE: GrpcStatus = { code: GRPC.deadlineExceeded, details: 'The request was not received in time.' };
 const NOT_ONE_MESSAGE: GrpcStatus = { code: UNIMPLEMENTED, details: 'This method takes exactly one message.' };
 
@@ -45,6 +46,8 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
   /** The one message of a method that takes one, until the client has said that it was the last. */
   #only: Uint8Array | undefined;
   #messages = 0;
+  /** The client has said its last. */
+  #halfClosedByClient = false;
   #unreadBytes = 0;
   #stall: NodeJS.Timeout | undefined;
   #patience: NodeJS.Timeout | undefined;
@@ -144,6 +147,7 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
   }
 
   #halfClosed(): void {
+    this.#halfClosedByClient = true;
     clearTimeout(this.#patience);
     if (this.#state !== 'open') return;
     if (this.method.requestStream) return this.#receiver?.halfClosed();
@@ -152,9 +156,11 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
     this.#only = undefined;
   }
 
-  /** Also called after the status of a call that went well. */
+  /** Also called when a status has been sent: then a client that would go on sending is told that nobody listens. */
   #clientGone(): void {
     clearTimeout(this.#stall);
+    // Not at once: a reset would overtake the status.
+    if (!this.#halfClosedByClient) setTimeout(() => this.#reset(constants.NGHTTP2_NO_ERROR), LINGER_MS).unref();
     if (this.ended) return;
     const late = this.deadlineAtMs !== undefined && performance.now() >= this.deadlineAtMs - 1;
     this.#over('gone', late ? GRPC.deadlineExceeded : GRPC.cancelled);
@@ -183,10 +189,13 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
   /** A status would wait behind what the client doesn't read: the stream is reset, and its memory is free. */
   #cut(): void {
     clearTimeout(this.#stall);
-    if (!this.ended) this.#over('gone', TOO_SLOW.code);
+    if (!this.ended) this.#over('gone', GRPC.resourceExhausted);
+    this.#reset(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  #reset(code: number): void {
     const stream: unknown = Reflect.get(this.transport, 'stream');
-    if (isClosable(stream)) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    else this.transport.sendStatus({ ...TOO_SLOW });
+    if (isClosable(stream)) stream.close(code);
   }
 }
 

@@ -1,7 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { type ConnectionInjector, Server as GrpcServer, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
-import type { Scope } from '../admission/scope.js';
 import type { GrpcMethod } from '../api/grpc-method.js';
 import { type GrpcStatus, refusalOf } from '../api/grpc-status.js';
 import { BindFailed } from '../errors/config.js';
@@ -19,7 +18,7 @@ export interface GrpcListenerOptions {
   readonly port: number;
   readonly methods: readonly GrpcMethod[];
   /** Throws TokenRefused when the call may not do what `scope` stands for. */
-  readonly authorize: (scope: Scope, authorization: string | undefined) => void;
+  readonly authorize: (scope: GrpcMethod['scope'], authorization: string | undefined) => void;
   readonly limits: GrpcLimits;
   /** undefined: without TLS. */
   readonly tls: TlsMaterial | undefined;

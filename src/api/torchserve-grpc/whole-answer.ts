@@ -6,7 +6,7 @@ import type { Answer, ResponsePart } from '../../inference/part.js';
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** The answer of a method that has one message for it: the pieces of a handler that streams are laid one after another. */
-export class WholeAnswer implements Answer {
+class WholeAnswer implements Answer {
   readonly #pieces: Uint8Array[] = [];
   #sizeBytes = 0;
   #settled = false;
