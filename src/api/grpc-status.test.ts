@@ -21,7 +21,7 @@ describe('renderStatus', () => {
     [DeadlineExceeded({ ...OF, afterMs: 1 }), 4, 'org.pytorch.serve.http.RequestTimeoutException'],
     [Draining({}), 14, 'org.pytorch.serve.http.ServiceUnavailableException'],
   ])('%s is status %i, with TorchServe’s class on the second line', (error, code, tag) => {
-    expect(renderStatus(error)).toEqual({ code, details: `${error.message}\n${tag}` });
+    expect(renderStatus(error)).toEqual({ code, details: `${error.message}\n${tag}`, reason: error.reason });
   });
 
   it.each([

@@ -5,6 +5,8 @@ import type { SconceError } from '../errors/sconce-error.js';
 export interface GrpcStatus {
   readonly code: number;
   readonly details: string;
+  /** The outcome word, which a client finds in the trailer `x-sconce-reason`. */
+  readonly reason?: string | undefined;
 }
 
 /** Status numbers that have a name in this code. */
@@ -61,7 +63,7 @@ export function javaClassOf(type: string): string {
 export function renderStatus(error: SconceError, dialect: GrpcDialect = {}): GrpcStatus {
   const text = dialect.text?.(error) ?? (error.code === Invariant.code ? FAULT_OF_OURS : error.message);
   const tag = dialect.tag?.(error) ?? javaClassOf(error.rendering.type);
-  return { code: dialect.code?.(error) ?? error.rendering.grpc, details: `${shortened(text)}\n${tag}` };
+  return { code: dialect.code?.(error) ?? error.rendering.grpc, details: `${shortened(text)}\n${tag}`, reason: error.reason };
 }
 
 /** The status of a call that may not be made: TorchServe's words, on one line. undefined when `authorize` lets it pass; throws what is no refusal. */

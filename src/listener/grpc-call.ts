@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:http2';
-import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
+import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import type { GrpcCall, GrpcReceiver, GrpcReply } from '../api/grpc-exchange.js';
 import type { GrpcMethod } from '../api/grpc-method.js';
 import { GRPC, type GrpcStatus } from '../api/grpc-status.js';
@@ -102,10 +102,12 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
     this.fail({ code: GRPC.ok, details: 'OK' });
   }
 
-  fail({ code, details }: GrpcStatus): void {
+  fail({ code, details, reason }: GrpcStatus): void {
     if (this.#state !== 'open') return;
     this.#over('ended', code);
-    this.transport.sendStatus({ code, details });
+    const metadata = new Metadata();
+    if (reason !== undefined) metadata.set('x-sconce-reason', reason);
+    this.transport.sendStatus({ code, details, metadata });
   }
 
   readable(): Promise<void> {
@@ -120,7 +122,7 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
     const refusal = host.refusal(method, this.#authorization);
     if (refusal !== undefined) {
       this.#state = 'ended';
-      this.transport.sendStatus({ ...refusal });
+      this.transport.sendStatus({ code: refusal.code, details: refusal.details });
       return;
     }
     this.#state = 'open';

@@ -97,6 +97,13 @@ describe('predictions', () => {
     expect(text(await inference.unary(predictions, wish({ do: 'stream', count: '2' })))).toBe('0,1,end');
   });
 
+  it('carry the outcome word in a trailer where they fail', async () => {
+    const failed = inference.unary(predictions, wish({ do: 'raise' }));
+
+    await expect(failed).rejects.toMatchObject({ metadata: expect.objectContaining({}) });
+    await failed.catch((error: unknown) => expect(String(Reflect.get(Object(error), 'metadata').get('x-sconce-reason'))).toBe('handler_fault'));
+  });
+
   it('end at the client’s deadline, and leave the worker to others', async () => {
     const flag = join(server.folder, 'go-on');
 
