@@ -303,17 +303,22 @@ function grpcDoorsOf(settings: Settings): { api: 'Inference' | 'Management'; hos
   return [
     {
       api: 'Inference',
-      host: settings.grpcInferenceAddress,
+      host: bareHost(settings.grpcInferenceAddress),
       port: settings.grpcInferencePort,
       limits: age(settings.grpcInferenceMaxConnectionAgeMs, settings.grpcInferenceMaxConnectionAgeGraceMs),
     },
     {
       api: 'Management',
-      host: settings.grpcManagementAddress,
+      host: bareHost(settings.grpcManagementAddress),
       port: settings.grpcManagementPort,
       limits: age(settings.grpcManagementMaxConnectionAgeMs, settings.grpcManagementMaxConnectionAgeGraceMs),
     },
   ];
+}
+
+/** IPv6 addresses may stand in brackets. */
+function bareHost(host: string): string {
+  return host.replace(/^\[|\]$/g, '');
 }
 
 function bindAddress(address: Address): BindAddress {

@@ -21,6 +21,7 @@ export interface CallHost {
 const LITTLE_UNREAD_BYTES = 1024 * 1024;
 /** For a status to reach a client that is still sending. */
 const LINGER_MS = 500;
+const LONG_PAST_MS = 1000;
 const UNIMPLEMENTED = 12;
 const NO_MESSAGE: GrpcStatus = { code: GRPC.deadlineExceeded, details: 'The request was not received in time.' };
 const NOT_ONE_MESSAGE: GrpcStatus = { code: UNIMPLEMENTED, details: 'This method takes exactly one message.' };
@@ -59,8 +60,11 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
     private readonly host: CallHost,
   ) {
     super(transport);
-    const deadline = Number(transport.getDeadline());
-    this.deadlineAtMs = Number.isFinite(deadline) ? this.receivedAtMs + deadline - Date.now() : undefined;
+    const leftMs = Number(transport.getDeadline()) - Date.now();
+    // grpc-js counts in 32 bits: a deadline of a month or more has become one in the past, which would end the call at once.
+    const isFarAway = leftMs < -LONG_PAST_MS;
+    if (isFarAway) clearTimeout(Reflect.get(transport, 'deadlineTimer'));
+    this.deadlineAtMs = Number.isFinite(leftMs) && !isFarAway ? this.receivedAtMs + leftMs : undefined;
   }
 
   /** grpc-js calls this with a listener of its own, which would call a handler: this class is that listener. */

@@ -167,6 +167,12 @@ describe('calls', () => {
     expect([1, 4]).toContain(answered[0]?.code);
   });
 
+  it.each(['3000000S', '99999999H', '1000m'])('have the time that they name: %s', async (timeout) => {
+    const { address } = await listening();
+
+    expect(await rawCall(session(address), PREDICTIONS, framed(encoded(sent('x'))), { 'grpc-timeout': timeout })).toMatchObject({ status: '0' });
+  });
+
   it('need their token, each message of a stream anew', async () => {
     let token = 'one';
     const { client, answered } = await listening({ token: () => token });
