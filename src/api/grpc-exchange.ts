@@ -10,8 +10,8 @@ export interface GrpcCall {
   readonly deadlineAtMs: number | undefined;
   /** Aborted when the client cancels, its connection closes or its deadline passes before the answer is whole. */
   readonly closed: AbortSignal;
-  /** Calls `listener` once, when the server begins to stop. Gives the way to take it back. */
-  onDrain(listener: () => void): () => void;
+  /** Calls `listener` when the server begins to stop while the call is open. One listener per call. */
+  onDrain(listener: () => void): void;
 }
 
 /** The one answer to a call: messages, then `end` or `fail`. What comes after the end, or after the client has gone, is dropped. */

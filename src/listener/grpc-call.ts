@@ -52,6 +52,7 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
   #unreadBytes = 0;
   #stall: NodeJS.Timeout | undefined;
   #patience: NodeJS.Timeout | undefined;
+  #forgetDrain: (() => void) | undefined;
   readonly #whenReadable: (() => void)[] = [];
 
   constructor(
@@ -89,8 +90,8 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
     return this.#state === 'ended' || this.#state === 'gone';
   }
 
-  onDrain(listener: () => void): () => void {
-    return this.host.onDrain(listener);
+  onDrain(listener: () => void): void {
+    this.#forgetDrain = this.host.onDrain(listener);
   }
 
   send(bytes: Uint8Array): void {
@@ -175,6 +176,7 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
   #over(state: 'ended' | 'gone', code: number): void {
     this.#state = state;
     clearTimeout(this.#patience);
+    this.#forgetDrain?.();
     if (state === 'gone') this.#controller?.abort();
     for (const resolve of this.#whenReadable.splice(0)) resolve();
     this.host.over(this, code);

@@ -91,7 +91,6 @@ export class GrpcListener implements Part, CallHost {
     this.#draining = true;
     this.#server.close();
     for (const listener of [...this.#drainListeners]) listener();
-    this.#drainListeners.clear();
     this.#injector.drain(FOREVER_MS);
     if (this.#sockets.size === 0 || deadline.aborted) return;
     await new Promise<void>((resolve) => {

@@ -28,20 +28,13 @@ export function healthMethods({ services, ready, logFault }: HealthOptions): rea
     }),
     service.serverStream(Health.methods.watch, 'open', (request, call, reply) => {
       const isKnown = known.has(request.service);
-      const forgetDrain = call.onDrain(() => {
+      call.onDrain(() => {
         reply.send({ status: Status.NOT_SERVING });
         reply.fail(STOPPING);
       });
       if (isKnown) watchers.add(reply);
       else reply.send({ status: Status.SERVICE_UNKNOWN });
-      call.closed.addEventListener(
-        'abort',
-        () => {
-          forgetDrain();
-          watchers.delete(reply);
-        },
-        { once: true },
-      );
+      call.closed.addEventListener('abort', () => watchers.delete(reply), { once: true });
     }),
   ];
 }
@@ -57,7 +50,7 @@ class Watchers {
     const status = this.statusNow();
     reply.send({ status });
     this.#told.set(reply, status);
-    this.#timer ??= setInterval(() => this.#look(), LOOK_MS);
+    this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
   }
 
   delete(reply: GrpcReply<HealthCheckResponse>): void {

@@ -50,7 +50,6 @@ function aStream() {
     closed: new AbortController().signal,
     onDrain: (listener) => {
       drain = listener;
-      return () => undefined;
     },
   };
   const keys = { id: 'seq-id', start: 'seq-start', end: 'seq-end' };

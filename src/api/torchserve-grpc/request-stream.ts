@@ -44,14 +44,13 @@ const ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo';
  */
 export class RequestStream implements GrpcReceiver<PredictionsRequest> {
   readonly #options: RequestStreamOptions;
-  readonly #forgetDrain: () => void;
   #state: 'reading' | 'finishing' | 'closing' = 'reading';
   #open = 0;
   #onFewer: (() => void) | undefined;
 
   constructor(options: RequestStreamOptions) {
     this.#options = options;
-    this.#forgetDrain = options.call.onDrain(() => {
+    options.call.onDrain(() => {
       if (this.#state === 'reading') this.#state = 'closing';
       this.#endWhenDone();
     });
@@ -128,7 +127,6 @@ export class RequestStream implements GrpcReceiver<PredictionsRequest> {
 
   #endWhenDone(): void {
     if (this.#state === 'reading' || this.#open > 0) return;
-    this.#forgetDrain();
     if (this.#state === 'finishing') this.#options.reply.end();
     else this.#options.reply.fail(renderStatus(Draining({}), INFERENCE_DIALECT));
   }
