@@ -5,9 +5,13 @@ import { join, resolve } from 'node:path';
 import { InferenceGate } from './admission/inference-gate.js';
 import { ManagementGate } from './admission/management-gate.js';
 import { TokenGate } from './admission/token-gate.js';
+import { withHealthAndReflection } from './api/grpc-services.js';
 import type { Connector } from './api/http-exchange.js';
+import { openInferenceMethods } from './api/open-inference-grpc/open-inference-service.js';
 import type { ApiName, Route } from './api/route.js';
 import { createRouter } from './api/router.js';
+import { inferenceMethods } from './api/torchserve-grpc/inference-service.js';
+import { managementMethods } from './api/torchserve-grpc/management-service.js';
 import { descriptionRoutes } from './api/torchserve-rest/description-routes.js';
 import { inferenceRoutes } from './api/torchserve-rest/inference-routes.js';
 import { managementRoutes } from './api/torchserve-rest/management-routes.js';
@@ -28,6 +32,8 @@ import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
 import { Lifecycle } from './lifecycle.js';
 import type { BindAddress } from './listener/bind-address.js';
+import { DEFAULT_GRPC_LIMITS, type GrpcLimits } from './listener/grpc-limits.js';
+import { GrpcListener } from './listener/grpc-listener.js';
 import { DEFAULT_HTTP_LIMITS } from './listener/http-limits.js';
 import { HttpListener } from './listener/http-listener.js';
 import { loadTlsMaterial } from './listener/tls.js';
@@ -184,6 +190,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const authored = author === undefined ? undefined : serveForAuthor(author, { registry, maxWaiting: settings.jobQueueSize, log: log.named('sconce.dev') });
   const models: ModelService = authored?.models ?? registry;
   const inferenceGate = new InferenceGate(models);
+  const managementGate = new ManagementGate(models, { enableModelApi: settings.enableModelApi });
   let isDraining = false;
   const version = settings.version ?? TORCHSERVE_VERSION;
   const routes: readonly Route[] = [
@@ -196,7 +203,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       isDraining: () => isDraining,
     }),
     ...managementRoutes({
-      gate: new ManagementGate(models, { enableModelApi: settings.enableModelApi }),
+      gate: managementGate,
       inference: inferenceGate,
       tokens,
       refreshMemory: () => registry.refreshMemory(),
@@ -204,7 +211,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     }),
     ...metricsRoutes((only) => metrics.render(only)),
   ];
-  const listeners: HttpListener[] = [];
+  const listeners: (HttpListener | GrpcListener)[] = [];
   for (const door of doorsOf(settings)) {
     const { address, serves, connector } = door;
     const handler = createRouter([...routes, ...descriptionRoutes(serves, version)], {
@@ -223,6 +230,22 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       log: log.named('sconce.listener'),
     });
     listeners.push(listener);
+  }
+
+  const logFault = (what: string, error: unknown): void => log.named('sconce.api').error(what, error);
+  const sequenceKeys = { id: settings.headerKeySequenceId, start: settings.headerKeySequenceStart, end: settings.headerKeySequenceEnd };
+  const grpcMethods = {
+    Inference: [
+      ...inferenceMethods({ gate: inferenceGate, observer, sequenceKeys, logFault }),
+      ...(settings.openInferenceProtocol ? openInferenceMethods({ gate: inferenceGate, version, logFault }) : []),
+    ],
+    Management: managementMethods({ gate: managementGate, inference: inferenceGate, refreshMemory: () => registry.refreshMemory(), logFault }),
+  };
+  const grpcTls = settings.enableGrpcSsl ? await loadTlsMaterial(settings) : undefined;
+  for (const door of grpcDoorsOf(settings)) {
+    const methods = withHealthAndReflection(grpcMethods[door.api], () => inferenceGate.ready(), logFault);
+    const authorize = tokens.authorize.bind(tokens);
+    listeners.push(new GrpcListener({ ...door, methods, authorize, tls: grpcTls, observer, log: log.named('sconce.listener') }));
   }
 
   const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };
@@ -272,6 +295,37 @@ function doorsOf({
     { address: managementAddress, serves: ['management'], connector: 'management' },
     ...metricsDoor,
   ];
+}
+
+/** The gRPC ports, with their limits. */
+function grpcDoorsOf(settings: Settings): { api: 'Inference' | 'Management'; host: string; port: number; limits: GrpcLimits }[] {
+  const limits: GrpcLimits = {
+    ...DEFAULT_GRPC_LIMITS,
+    maxMessageBytes: settings.maxRequestBytes,
+    maxConnections: settings.maxConnections,
+    handshakeTimeoutMs: settings.headerTimeoutS * 1000,
+    messageTimeoutMs: settings.bodyTimeoutS * 1000,
+  };
+  const age = (maxConnectionAgeMs: number, maxConnectionAgeGraceMs: number): GrpcLimits => ({ ...limits, maxConnectionAgeMs, maxConnectionAgeGraceMs });
+  return [
+    {
+      api: 'Inference',
+      host: bareHost(settings.grpcInferenceAddress),
+      port: settings.grpcInferencePort,
+      limits: age(settings.grpcInferenceMaxConnectionAgeMs, settings.grpcInferenceMaxConnectionAgeGraceMs),
+    },
+    {
+      api: 'Management',
+      host: bareHost(settings.grpcManagementAddress),
+      port: settings.grpcManagementPort,
+      limits: age(settings.grpcManagementMaxConnectionAgeMs, settings.grpcManagementMaxConnectionAgeGraceMs),
+    },
+  ];
+}
+
+/** IPv6 addresses may stand in brackets. */
+function bareHost(host: string): string {
+  return host.replace(/^\[|\]$/g, '');
 }
 
 function bindAddress(address: Address): BindAddress {

@@ -20,6 +20,7 @@ const observer: Observer = {
   workerThreadTime() {},
   workerLoaded() {},
   httpAnswered() {},
+  grpcAnswered() {},
   workerOutput() {},
 };
 

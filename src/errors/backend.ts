@@ -1,9 +1,11 @@
+import { grpcCodeOf } from './grpc-code.js';
 import { defineError } from './sconce-error.js';
 
 /** The worker ended while it held the request. 507 when the kernel killed it for memory, as TorchServe answers exit code 137. */
 export const WorkerDied = defineError<{ outOfMemory?: boolean }>('WORKER_DIED', {
   kind: 'bug',
   http: ({ outOfMemory }) => (outOfMemory ? 507 : 500),
+  grpc: ({ outOfMemory }) => grpcCodeOf(outOfMemory ? 413 : 500),
   reason: ({ outOfMemory }) => (outOfMemory ? 'out_of_memory' : 'worker_lost'),
   says: () => 'Worker died.',
 });
@@ -13,6 +15,7 @@ export const ResponseTimedOut = defineError('RESPONSE_TIMEOUT', { kind: 'bug', r
 export const HandlerFailed = defineError<{ status: number; message: string }>('HANDLER_FAILED', {
   kind: 'model-failed',
   http: ({ status }) => (status === 413 ? 507 : status),
+  grpc: ({ status }) => grpcCodeOf(status),
   reason: ({ status }) => (status === 507 ? 'out_of_memory' : 'handler_fault'),
   says: ({ message }) => message,
 });
@@ -25,6 +28,12 @@ export const PredictionMissing = defineError('PREDICTION_MISSING', {
 export const ResponseTooLarge = defineError<{ limitBytes: number }>('RESPONSE_TOO_LARGE', { kind: 'bug', reason: 'handler_fault', says: () => 'Worker died.' });
 /** An input that the model cannot take: wrong dtype, shape, name or encoding. */
 export const BadInput = defineError<{ what: string }>('BAD_INPUT', { kind: 'invalid', reason: 'bad_input', says: ({ what }) => what });
+/** The handler answered an Open Inference request with something else. TorchServe's worker would die of it. */
+export const InferAnswerInvalid = defineError<{ what: string }>('INFER_ANSWER_INVALID', {
+  kind: 'bug',
+  reason: 'handler_fault',
+  says: ({ what }) => `The handler's answer is no Open Inference answer: ${what}`,
+});
 /** A replica did not come up. `status` is 500, or 507 when loading ran out of memory; `message` is the last line of the worker's own words, `traceback` all of them where the client is the author. */
 export const LoadFailed = defineError<{ status: number; message: string; traceback?: string | undefined }>('LOAD_FAILED', {
   kind: 'bug',

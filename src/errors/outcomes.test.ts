@@ -27,6 +27,7 @@ const ENDINGS: readonly SconceError[] = [
   backend.PredictionMissing({}),
   backend.ResponseTooLarge({ limitBytes: 1 }),
   backend.BadInput({ what: 'x' }),
+  backend.InferAnswerInvalid({ what: 'x' }),
 ];
 
 describe('every outcome of an accepted request', () => {

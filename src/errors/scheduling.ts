@@ -12,18 +12,22 @@ function noWorkerText({ model, version }: Of): string {
   return `${head} has no worker to serve inference request. Please use scale workers API to add workers. If this is a sequence inference, please check if it is closed, or expired; or exceeds maxSequenceJobQueueSize`;
 }
 
-export const QueueFull = defineError<Of>('QUEUE_FULL', { kind: 'overloaded', reason: 'queue_full', says: noWorkerText });
-export const NoWorkers = defineError<Of>('NO_WORKERS', { kind: 'unavailable', reason: 'no_workers', says: noWorkerText });
-export const ModelLoading = defineError<Of>('MODEL_LOADING', { kind: 'unavailable', reason: 'model_loading', says: noWorkerText });
+/** TorchServe says INTERNAL over gRPC where it says 503 over REST. */
+const NO_WORKER_CODE = 13;
+
+export const QueueFull = defineError<Of>('QUEUE_FULL', { kind: 'overloaded', grpc: NO_WORKER_CODE, reason: 'queue_full', says: noWorkerText });
+export const NoWorkers = defineError<Of>('NO_WORKERS', { kind: 'unavailable', grpc: NO_WORKER_CODE, reason: 'no_workers', says: noWorkerText });
+export const ModelLoading = defineError<Of>('MODEL_LOADING', { kind: 'unavailable', grpc: NO_WORKER_CODE, reason: 'model_loading', says: noWorkerText });
 /** A request that waited in its sequence when that ended: by its time limit, by an earlier request that said so, or by the handler. */
-export const SequenceEnded = defineError<Of>('SEQUENCE_ENDED', { kind: 'unavailable', reason: 'sequence_ended', says: noWorkerText });
+export const SequenceEnded = defineError<Of>('SEQUENCE_ENDED', { kind: 'unavailable', grpc: NO_WORKER_CODE, reason: 'sequence_ended', says: noWorkerText });
 export const NoDescribeWorker = defineError<Of>('NO_DESCRIBE_WORKER', {
   kind: 'unavailable',
+  grpc: NO_WORKER_CODE,
   reason: 'no_workers',
   says: ({ model }) => `Model "${model}" has no worker to serve describe request. Please use scale workers API to add workers.`,
 });
 /** Every worker of the model has used up its recovery window. TorchServe would keep the caller for ever. */
-export const WorkersExhausted = defineError<Of>('WORKERS_EXHAUSTED', { kind: 'unavailable', reason: 'no_workers', says: noWorkerText });
+export const WorkersExhausted = defineError<Of>('WORKERS_EXHAUSTED', { kind: 'unavailable', grpc: NO_WORKER_CODE, reason: 'no_workers', says: noWorkerText });
 export const DeadlineExceeded = defineError<{ model: string; afterMs: number }>('DEADLINE_EXCEEDED', {
   kind: 'expired',
   reason: 'deadline',

@@ -24,7 +24,8 @@ interface ErrorSpec<Facts> {
   readonly type?: string;
   /** HTTP status where it differs from the kind's, or where the facts decide. */
   readonly http?: number | ((facts: Facts) => number);
-  readonly grpc?: number;
+  /** gRPC status number where it differs from the kind's, or where the facts decide. */
+  readonly grpc?: number | ((facts: Facts) => number);
   readonly reason?: string | ((facts: Facts) => string);
 }
 
@@ -41,7 +42,7 @@ export function defineError<Facts = Record<string, never>>(code: string, spec: E
     const byKind = KINDS[spec.kind];
     const rendering: Rendering = {
       http: typeof spec.http === 'function' ? spec.http(facts) : (spec.http ?? byKind.http),
-      grpc: spec.grpc ?? byKind.grpc,
+      grpc: typeof spec.grpc === 'function' ? spec.grpc(facts) : (spec.grpc ?? byKind.grpc),
       type: spec.type ?? byKind.type,
     };
     const reason = typeof spec.reason === 'function' ? spec.reason(facts) : spec.reason;

@@ -11,6 +11,8 @@ export interface Observer {
   workerLoaded(workerName: string, ms: number): void;
   /** One HTTP answer on any connector. */
   httpAnswered(answer: HttpAnswered): void;
+  /** One gRPC call is over, whoever ended it. Calls without a token are not told, as TorchServe doesn't. */
+  grpcAnswered(answer: GrpcAnswered): void;
   /** A line from a worker: a metric line, or text for the model log. `workerName` is `W-9000-mnist_1.0`. */
   workerOutput(workerName: string, stream: 'stdout' | 'stderr', line: string): void;
 }
@@ -23,6 +25,17 @@ export interface HttpAnswered {
   /** `HTTP/1.1` */
   readonly protocol: string;
   readonly status: number;
+  readonly ms: number;
+  readonly requestId: string;
+}
+
+export interface GrpcAnswered {
+  /** `/127.0.0.1:53514` */
+  readonly peer: string;
+  /** `package.Service/Method` */
+  readonly method: string;
+  /** gRPC status number. */
+  readonly code: number;
   readonly ms: number;
   readonly requestId: string;
 }

@@ -1,6 +1,6 @@
 import type { LogFiles } from './log-files.js';
 import type { Metrics } from './metrics.js';
-import type { HttpAnswered, Observer } from './observer.js';
+import type { GrpcAnswered, HttpAnswered, Observer } from './observer.js';
 import { isMetricLine } from './worker-metric-line.js';
 
 const MAX_LINE_CHARS = 16_384;
@@ -42,6 +42,11 @@ export class ServingObserver implements Observer {
     const family = status >= 200 && status < 300 ? 'Requests2XX' : status >= 400 && status < 500 ? 'Requests4XX' : 'Requests5XX';
     this.metrics.server(family, 1, 'Host');
     this.files.access(`${peer} "${method} ${target} ${protocol}" ${status} ${Math.round(ms)}`, { ...answer });
+  }
+
+  grpcAnswered(answer: GrpcAnswered): void {
+    const { peer, method, code, ms } = answer;
+    this.files.access(`${peer} "gRPC ${method} HTTP/2.0" ${code} ${Math.round(ms)}`, { ...answer });
   }
 
   workerOutput(workerName: string, stream: 'stdout' | 'stderr', line: string): void {

@@ -94,6 +94,15 @@ export class RunningServer {
     return this.#address('Metrics');
   }
 
+  /** `127.0.0.1:7070` */
+  get grpcInference(): string {
+    return this.#address('Inference gRPC');
+  }
+
+  get grpcManagement(): string {
+    return this.#address('Management gRPC');
+  }
+
   get exited(): Promise<number | null> {
     return this.#exit;
   }
@@ -106,6 +115,8 @@ export class RunningServer {
       inference_address: 'http://127.0.0.1:0',
       management_address: 'http://127.0.0.1:0',
       metrics_address: 'http://127.0.0.1:0',
+      grpc_inference_port: '0',
+      grpc_management_port: '0',
       enable_model_api: 'true',
       disable_token_authorization: String(!tokens),
       python: existsSync(VENV_PYTHON) ? VENV_PYTHON : 'python3',
@@ -132,7 +143,8 @@ export class RunningServer {
     child.stdout?.on('data', collect);
     child.stderr?.on('data', collect);
     await this.outputHas('Model server started.');
-    for (const [, name = '', address = ''] of this.output.matchAll(/(Inference|Management|Metrics) API bind to: (\S+)/g)) this.#addresses.set(name, address);
+    for (const [, name = '', address = ''] of this.output.matchAll(/((?:Inference|Management|Metrics)(?: gRPC)?) API bind to: (\S+)/g))
+      this.#addresses.set(name, address);
     if (waitForReady) await this.eventually(async () => (await call(`${this.inference}/ready`)).status === 200, 'the server is ready');
     return this;
   }

@@ -1,8 +1,10 @@
 import type { InferenceGate } from '../../admission/inference-gate.js';
 import type { ManagementGate } from '../../admission/management-gate.js';
 import type { TokenGate } from '../../admission/token-gate.js';
+import type { HttpReply } from '../http-exchange.js';
+import { prettyJson } from '../render-error.js';
 import type { Route } from '../route.js';
-import { describeCustomized } from './customized-describe.js';
+import { type DescriptionAsked, describeCustomized, type HandlerDescription } from './customized-describe.js';
 import { describedVersion } from './describe.js';
 import { listPage } from './list.js';
 import { modelManagementDocument } from './openapi/model-documents.js';
@@ -31,7 +33,20 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
     await refreshMemory();
     if (version === 'all') return reply.json(200, gate.describeAll(model).map(describedVersion));
     const found = gate.describe(model, version);
-    if (WishParameters.ofQuery(request).boolean('customized', false)) return describeCustomized(inference, request, reply, found, version);
+    if (WishParameters.ofQuery(request).boolean('customized', false)) {
+      const { id, headers, receivedAtMs } = request;
+      const asked: DescriptionAsked = {
+        id,
+        headers,
+        receivedAtMs,
+        deadlineAtMs: undefined,
+        version,
+        get closed() {
+          return request.closed;
+        },
+      };
+      return sendDescription(reply, await describeCustomized(inference, asked, found));
+    }
     reply.json(200, [describedVersion(found)]);
   };
   const unregister: Route['handle'] = async (request, reply, params) => {
@@ -91,6 +106,12 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
     },
     ...(tokens.disabled ? [] : [tokenRoute(tokens)]),
   ];
+}
+
+/** The handler's own head goes with it. */
+function sendDescription(reply: HttpReply, { status, reason, headers, description }: HandlerDescription): void {
+  const hasType = headers.some(([name]) => name.toLowerCase() === 'content-type');
+  reply.send(status, prettyJson([description]), hasType ? headers : [['content-type', 'application/json'], ...headers], reason);
 }
 
 /** Any method on /token renews a key. It checks its own key, since its refusal has words of its own. */

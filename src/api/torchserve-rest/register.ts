@@ -35,7 +35,7 @@ function registerWish(given: WishParameters): RegisterWish {
 }
 
 /** TorchServe's words for each outcome. */
-function registerAnswer({ model, version, minWorkers, workers }: Registered): { readonly status: number; readonly text: string } {
+export function registerAnswer({ model, version, minWorkers, workers }: Registered): { readonly status: number; readonly text: string } {
   switch (workers) {
     case 'none':
       return {
@@ -51,7 +51,8 @@ function registerAnswer({ model, version, minWorkers, workers }: Registered): { 
   }
 }
 
-function runtimeOf(text: string | undefined): RegisterWish['runtime'] {
+/** Throws BadRequest for a runtime that there is not. */
+export function runtimeOf(text: string | undefined): RegisterWish['runtime'] {
   if (text === undefined) return undefined;
   const runtime = RUNTIMES.get(text.toLowerCase());
   if (runtime === undefined) throw BadRequest({ message: `Invalid RuntimeType value: ${text}` });

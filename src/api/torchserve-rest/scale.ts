@@ -9,7 +9,23 @@ export async function scale(gate: ManagementGate, request: HttpRequest, reply: H
   const maxWorkers = given.integer('max_worker') ?? minWorkers;
   const version = pathVersion ?? given.text('model_version');
   const outcome = await gate.scale({ model, version, minWorkers, maxWorkers, synchronous: given.boolean('synchronous', false) });
-  if (outcome === 'accepted') return reply.json(202, { status: 'Processing worker updates...' });
-  if (outcome === 'partial') return reply.json(206, { status: 'Workers scaling in progress...' });
-  reply.json(200, { status: `Workers scaled to ${minWorkers} for model: ${model}${version === undefined ? '' : `, version: ${version}`}` });
+  const { status, text } = scaleAnswer(outcome, minWorkers, model, version);
+  reply.json(status, { status: text });
+}
+
+/** TorchServe's words for each outcome. */
+export function scaleAnswer(
+  outcome: 'complete' | 'partial' | 'accepted',
+  minWorkers: number,
+  model: string,
+  version: string | undefined,
+): { readonly status: number; readonly text: string } {
+  switch (outcome) {
+    case 'accepted':
+      return { status: 202, text: 'Processing worker updates...' };
+    case 'partial':
+      return { status: 206, text: 'Workers scaling in progress...' };
+    case 'complete':
+      return { status: 200, text: `Workers scaled to ${minWorkers} for model: ${model}${version === undefined ? '' : `, version: ${version}`}` };
+  }
 }
