@@ -1,6 +1,8 @@
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
-import type { ModelService } from '../registry/model-service.js';
+import type { ModelMetadata, ModelService } from '../registry/model-service.js';
+
+export type { ModelMetadata } from '../registry/model-service.js';
 
 /** The door inwards for predictions: all that a protocol may ask for beside answers. */
 export class InferenceGate {
@@ -14,6 +16,16 @@ export class InferenceGate {
   /** Throws ModelNotFound or ModelVersionNotFound. */
   assertServed(model: string, version: string | undefined): void {
     this.models.assertServed(model, version);
+  }
+
+  /** Throws ModelNotFound or ModelVersionNotFound. */
+  metadata(model: string, version: string | undefined): ModelMetadata {
+    return this.models.metadata(model, version);
+  }
+
+  /** Throws ModelNotFound or ModelVersionNotFound. */
+  modelReady(model: string, version: string | undefined): boolean {
+    return this.models.modelReady(model, version);
   }
 
   healthy(): boolean {

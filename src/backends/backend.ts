@@ -1,5 +1,6 @@
 import type { Batch, BatchSink } from '../inference/batch.js';
 import type { ServableModel } from '../inference/servable-model.js';
+import type { ServedSignature } from '../inference/served-signature.js';
 import type { Share } from './placement.js';
 
 /** Where a replica computes. `id` is the device's ordinal as the model sees it; `visible` are the server's ordinals that a group of ranks has to itself. */
@@ -74,6 +75,8 @@ export interface Backend {
   /** Gets ready for a first runner (a warm parent, say); called before any runner is created, never awaited by a request. */
   prepare(model: ServableModel): Promise<void>;
   createRunner(spec: RunnerSpec, events: RunnerEvents): Runner;
+  /** Only of a backend that runs tensors itself: what the model takes and gives, undefined until a replica of it has loaded. */
+  signatureOf?(model: ServableModel): ServedSignature | undefined;
   /** Ends whatever outlives runners. All runners are gone by then. */
   stop(): Promise<void>;
 }

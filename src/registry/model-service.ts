@@ -2,6 +2,7 @@ import type { CrashDossier } from '../backends/crash-dossier.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ServableModel } from '../inference/servable-model.js';
+import type { ServedSignature } from '../inference/served-signature.js';
 
 /** Parameters of a registration, defaults not yet filled in: undefined means unset. Times in the unit of the name. */
 export interface RegisterWish {
@@ -71,6 +72,17 @@ export interface VersionDescription {
   readonly crashes: readonly CrashDossier[];
 }
 
+/** What the Open Inference Protocol tells of a model. */
+export interface ModelMetadata {
+  readonly name: string;
+  /** All of its versions, in the order in which they were added. */
+  readonly versions: readonly string[];
+  /** Whether the version that was asked for takes tensors itself; otherwise a handler reads the request. */
+  readonly takesTensors: boolean;
+  /** Tensors of that version; undefined for a handler's model, and until a worker has loaded. */
+  readonly signature: ServedSignature | undefined;
+}
+
 /**
  * The registry's front: all that admission may call. Every method that names a model rejects with ModelNotFound or
  * ModelVersionNotFound when there is none. A `version` of undefined is the default version.
@@ -96,6 +108,9 @@ export interface ModelService {
   ready(): boolean;
   /** The worker list of the default version is not empty: TorchServe's KServe v1 readiness. */
   hasWorkers(model: string): boolean;
+  metadata(model: string, version: string | undefined): ModelMetadata;
+  /** True when this version has at least minWorkers workers that run or may still recover: TorchServe's Open Inference readiness. */
+  modelReady(model: string, version: string | undefined): boolean;
   /** Names of start-up models, in load order. */
   startupModels(): readonly string[];
   crashes(): readonly CrashDossier[];

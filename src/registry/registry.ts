@@ -6,7 +6,7 @@ import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log } from '../observability/observer.js';
-import type { ListedModel, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from './model-service.js';
+import type { ListedModel, ModelMetadata, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from './model-service.js';
 import { ModelVersions } from './model-versions.js';
 import { ServedVersion, type ServingParts } from './served-version.js';
 import { type ConfiguredVersion, resolveLimits, type ServerDefaults } from './version-limits.js';
@@ -155,6 +155,16 @@ export class Registry implements ModelService {
 
   hasWorkers(model: string): boolean {
     return this.#find(model).defaultVersion.workerCount > 0;
+  }
+
+  metadata(model: string, version: string | undefined): ModelMetadata {
+    const versions = this.#find(model);
+    const served = versions.get(version);
+    return { name: model, versions: versions.all().map((one) => one.model.version), takesTensors: served.takesTensors, signature: served.signature };
+  }
+
+  modelReady(model: string, version: string | undefined): boolean {
+    return this.#find(model).get(version).healthy;
   }
 
   startupModels(): readonly string[] {

@@ -102,6 +102,10 @@ export class ReloadingModels implements ModelService {
     return !this.#isWaiting && this.#settled === 'serving';
   }
 
+  modelReady(model: string, version: string | undefined): boolean {
+    return this.ready() && this.models.modelReady(model, version);
+  }
+
   readonly register: ModelService['register'] = (wish) => this.models.register(wish);
   readonly scale: ModelService['scale'] = (wish) => this.models.scale(wish);
   readonly unregister: ModelService['unregister'] = (model, version) => this.models.unregister(model, version);
@@ -110,6 +114,7 @@ export class ReloadingModels implements ModelService {
   readonly describe: ModelService['describe'] = (model, version) => this.models.describe(model, version);
   readonly describeAll: ModelService['describeAll'] = (model) => this.models.describeAll(model);
   readonly hasWorkers: ModelService['hasWorkers'] = (model) => this.models.hasWorkers(model);
+  readonly metadata: ModelService['metadata'] = (model, version) => this.models.metadata(model, version);
   readonly startupModels: ModelService['startupModels'] = () => this.models.list().map(({ name }) => name);
   readonly crashes: ModelService['crashes'] = () => this.models.crashes();
 

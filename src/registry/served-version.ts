@@ -7,6 +7,7 @@ import { ReplicaSet } from '../backends/replica-set.js';
 import type { WorkerIds } from '../backends/worker-ids.js';
 import { NotEnoughDevices, UnregisterTimedOut, WorkersNotStarted } from '../errors/model.js';
 import type { ServableModel } from '../inference/servable-model.js';
+import type { ServedSignature } from '../inference/served-signature.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { chooseDiscipline } from '../scheduling/discipline.js';
 import { Dispatcher } from '../scheduling/dispatcher.js';
@@ -47,7 +48,7 @@ export class ServedVersion {
     readonly model: ServableModel,
     readonly limits: VersionLimits,
     readonly loadedAtStartup: boolean,
-    backend: Backend,
+    private readonly backend: Backend,
     private readonly parts: ServingParts,
   ) {
     const responseTimeoutMs = Math.min(limits.responseTimeoutS * 1000, DAY_MS);
@@ -88,6 +89,16 @@ export class ServedVersion {
 
   get healthy(): boolean {
     return this.#replicas.healthy;
+  }
+
+  /** Whether the model is run on tensors, without a handler that reads requests. */
+  get takesTensors(): boolean {
+    return this.backend.signatureOf !== undefined;
+  }
+
+  /** undefined until a worker has loaded. */
+  get signature(): ServedSignature | undefined {
+    return this.backend.signatureOf?.(this.model);
   }
 
   get workerCount(): number {

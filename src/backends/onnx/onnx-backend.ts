@@ -1,11 +1,11 @@
 import type { ServableModel } from '../../inference/servable-model.js';
+import { readServedSignature, type ServedSignature } from '../../inference/served-signature.js';
 import { AbandonedThreads } from '../abandoned-threads.js';
 import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
 import { threadEntry } from '../thread-entry.js';
 import { ThreadRunner } from '../thread-runner.js';
 import type { OnnxModelData } from './onnx-model.js';
 import { readPipelineConfig } from './pipeline/pipeline-config.js';
-import { readServedSignature, type ServedSignature } from './served-signature.js';
 
 export interface OnnxBackendOptions {
   /** Pictures of more pixels are refused before they are decoded. */

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import type { InferenceSession } from 'onnxruntime-node';
 import { BadInput, HandlerFailed, LoadFailed } from '../../errors/backend.js';
 import { SconceError } from '../../errors/sconce-error.js';
+import type { ServedSignature } from '../../inference/served-signature.js';
 import { modelFile } from '../model-file.js';
 import type { NativeGate } from '../native-gate.js';
 import { NativeSession } from '../native-session.js';
@@ -15,7 +16,6 @@ import type { PipelineConfig } from './pipeline/pipeline-config.js';
 import { Postprocess } from './pipeline/postprocess.js';
 import { type RequestForm, readForm } from './request-form.js';
 import { type InputReading, type RunItem, toItems } from './request-items.js';
-import type { ServedSignature } from './served-signature.js';
 import { type ModelSignature, servedTensor, type TensorSpec } from './signature.js';
 import type { NamedTensors } from './tensors.js';
 

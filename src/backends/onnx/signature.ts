@@ -1,5 +1,5 @@
+import type { ServedTensor } from '../../inference/served-signature.js';
 import { ELEMENT_FORMATS, type ElementType } from './element-type.js';
-import type { ServedTensor } from './served-signature.js';
 
 /** A tensor that a model takes or gives. A free axis is a string: its symbolic name, or '' where the model gives none. */
 export interface TensorSpec {
