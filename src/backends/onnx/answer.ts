@@ -1,9 +1,11 @@
 import { HandlerFailed } from '../../errors/backend.js';
+import { mixedBody } from '../../inference/binary-tensors.js';
+import { writeBytesElements } from '../../inference/bytes-elements.js';
 import type { HeaderPair } from '../../inference/request.js';
 import type { ThreadAnswer } from '../thread-messages.js';
 import { ELEMENT_FORMATS } from './element-type.js';
 import type { Postprocess, Processed } from './pipeline/postprocess.js';
-import type { RequestForm } from './request-form.js';
+import type { RequestForm, WantedOutputs } from './request-form.js';
 import type { RunItem } from './request-items.js';
 import { hasBatchAxis, type ModelSignature } from './signature.js';
 import { type NamedTensors, type Tensor, toFlatJson, toNestedJson, toRawBytes } from './tensors.js';
@@ -32,7 +34,7 @@ export function writeAnswer(
   const results = items.map((item, index) => toResults(item, outputs[index] ?? new Map(), model));
   if (form.kind === 'v1') return json(`{"predictions":[${results.map(exampleJson).join(',')}]}`);
   const [first = []] = results;
-  if (form.kind === 'v2') return json(v2Json(first, form.id, form.outputs, model));
+  if (form.kind === 'v2') return v2Answer(first, form.id, form.outputs, model);
   return (accept === 'application/octet-stream' ? raw(first[0]) : undefined) ?? json(exampleJson(first));
 }
 
@@ -76,22 +78,42 @@ function withoutFirstAxis(tensor: Tensor): Tensor {
   return { ...tensor, dims: tensor.dims.slice(1) };
 }
 
-function v2Json(results: readonly Result[], id: string | undefined, asked: readonly string[] | undefined, model: AnswerWriting): string {
-  const given = asked === undefined ? results : results.filter(({ name }) => asked.includes(name) || name === PREDICTIONS);
-  const outputs = given.map(({ name, processed, added }) => {
-    const { datatype, shape, data } = processed.kind === 'tensor' ? v2Tensor(processed.tensor, added) : v2Texts(processed.json);
-    return `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join(',')}],"data":${data}}`;
+function v2Answer(results: readonly Result[], id: string | undefined, wanted: WantedOutputs, model: AnswerWriting): ThreadAnswer {
+  const { names } = wanted;
+  const given = names === undefined ? results : results.filter(({ name }) => names.includes(name) || name === PREDICTIONS);
+  const parts: Uint8Array[] = [];
+  const outputs = given.map((result) => {
+    const { datatype, shape, data, bytes } = v2Values(result);
+    const binary = wanted.isBinary(result.name) ? bytes() : undefined;
+    if (binary !== undefined) parts.push(binary);
+    const values = binary === undefined ? `"data":${data()}` : `"parameters":{"binary_data_size":${binary.byteLength}}`;
+    return `{"name":${JSON.stringify(result.name)},"datatype":"${datatype}","shape":[${shape.join(',')}],${values}}`;
   });
   const head = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
-  return `{${head}"model_name":${JSON.stringify(model.modelName)},"model_version":${JSON.stringify(model.modelVersion)},"outputs":[${outputs.join(',')}]}`;
+  const text = `{${head}"model_name":${JSON.stringify(model.modelName)},"model_version":${JSON.stringify(model.modelVersion)},"outputs":[${outputs.join(',')}]}`;
+  if (parts.length === 0) return json(text);
+  const { body, header } = mixedBody(text, parts);
+  return { kind: 'answer', status: 200, reason: '', headers: [['content-type', 'application/octet-stream'], header], body };
 }
 
-function v2Tensor(tensor: Tensor, added: boolean): { readonly datatype: string; readonly shape: readonly number[]; readonly data: string } {
-  return { datatype: ELEMENT_FORMATS[tensor.type].datatype, shape: added ? tensor.dims.slice(1) : tensor.dims, data: toFlatJson(tensor) };
+interface V2Values {
+  readonly datatype: string;
+  readonly shape: readonly number[];
+  readonly data: () => string;
+  readonly bytes: () => Uint8Array;
 }
 
-function v2Texts(texts: readonly string[]): { readonly datatype: string; readonly shape: readonly number[]; readonly data: string } {
-  return { datatype: 'BYTES', shape: [texts.length], data: JSON.stringify(texts) };
+function v2Values({ processed, added }: Result): V2Values {
+  if (processed.kind !== 'tensor') return v2Texts([processed.json.length], processed.json);
+  const { tensor } = processed;
+  const shape = added ? tensor.dims.slice(1) : tensor.dims;
+  if (Array.isArray(tensor.data)) return v2Texts(shape, tensor.data);
+  return { datatype: ELEMENT_FORMATS[tensor.type].datatype, shape, data: () => toFlatJson(tensor), bytes: () => toRawBytes(tensor) ?? new Uint8Array() };
+}
+
+function v2Texts(shape: readonly number[], texts: readonly string[]): V2Values {
+  const bytes = (): Uint8Array => writeBytesElements(texts.map((text) => Buffer.from(text)));
+  return { datatype: 'BYTES', shape, data: () => JSON.stringify(texts), bytes };
 }
 
 function raw(result: Result | undefined): ThreadAnswer | undefined {

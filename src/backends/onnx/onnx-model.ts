@@ -96,7 +96,7 @@ export class OnnxModel implements ThreadModel {
     try {
       if (request.purpose === 'describe') return { ok: false, answer: this.#describe() };
       if (request.purpose === 'explain') throw BadInput({ what: 'An ONNX model gives no explanations.' });
-      const form = readForm(request.inputs, this.reading.signature);
+      const form = readForm(request.inputs, this.reading.signature, request.headers);
       return { ok: true, form, items: await toItems(form, this.reading) };
     } catch (error) {
       return { ok: false, answer: toFailure(error) };

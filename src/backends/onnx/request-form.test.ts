@@ -55,7 +55,7 @@ describe('JSON bodies', () => {
     expect(form).toEqual({
       kind: 'v2',
       id: 'q',
-      outputs: ['y'],
+      outputs: { names: ['y'], isBinary: expect.any(Function) },
       examples: [new Map([['a', { kind: 'shaped', shape: [1, 2], datatype: 'FP32', data: [1, 2] }]])],
     });
   });
@@ -102,5 +102,50 @@ describe('parameters', () => {
 
   it('a request without parameters is refused', () => {
     expect(refusal([])).toContain('The request has no input');
+  });
+});
+
+describe('KServe v2 bodies with binary tensors', () => {
+  const head = (size: number) => ({ name: 'a', shape: [1, 2], datatype: 'FP32', parameters: { binary_data_size: size } });
+  const mixed = (json: unknown, bytes: Uint8Array, length?: string): ReturnType<typeof readForm> => {
+    const text = Buffer.from(JSON.stringify(json));
+    const parameters = [{ name: 'body', contentType: 'application/octet-stream', value: Buffer.concat([text, bytes]) }];
+    return readForm(parameters, PAIR, [['Inference-Header-Content-Length', length ?? String(text.length)]]);
+  };
+  const refusalOf = (...args: Parameters<typeof mixed>): string => {
+    try {
+      mixed(...args);
+    } catch (error) {
+      if (BadInput.is(error)) return error.message;
+      throw error;
+    }
+    return 'taken';
+  };
+
+  it('give each input its bytes, in the order of the inputs', () => {
+    const form = mixed({ inputs: [head(4), { ...head(4), name: 'b' }] }, Buffer.from('aaaabbbb'));
+
+    const sources = form.examples[0];
+    expect(sources?.get('a')).toMatchObject({ kind: 'packed', bytes: Buffer.from('aaaa') });
+    expect(sources?.get('b')).toMatchObject({ kind: 'packed', bytes: Buffer.from('bbbb') });
+  });
+
+  it('say which outputs shall be binary', () => {
+    const of = (json: object) => {
+      const form = mixed({ inputs: [head(0)], ...json }, Buffer.alloc(0));
+      return form.kind === 'v2' && form.outputs.isBinary('y');
+    };
+
+    expect(of({})).toBe(false);
+    expect(of({ parameters: { binary_data_output: true } })).toBe(true);
+    expect(of({ outputs: [{ name: 'y', parameters: { binary_data: true } }] })).toBe(true);
+    expect(of({ parameters: { binary_data_output: true }, outputs: [{ name: 'y', parameters: { binary_data: false } }] })).toBe(false);
+  });
+
+  it('are refused when their lengths do not add up', () => {
+    expect(refusalOf({ inputs: [head(8)] }, Buffer.alloc(4))).toBe('Input "a": 8 bytes were announced, 4 are there.');
+    expect(refusalOf({ inputs: [head(4)] }, Buffer.alloc(9))).toBe('5 bytes after the last input belong to none.');
+    expect(refusalOf({ inputs: [head(4)] }, Buffer.alloc(4), '100000')).toContain('inference-header-content-length');
+    expect(refusalOf({}, Buffer.alloc(4))).toContain('"inputs"');
   });
 });

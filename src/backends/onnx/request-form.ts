@@ -1,11 +1,13 @@
 import { BadInput } from '../../errors/backend.js';
-import type { InputParameter } from '../../inference/request.js';
+import { binarySizeOf, memberOf, mixedBodyOf } from '../../inference/binary-tensors.js';
+import type { HeaderPair, InputParameter } from '../../inference/request.js';
 import { describeSpec, type ModelSignature } from './signature.js';
 
 /** Where the values of one input come from. */
 export type InputSource =
   | { readonly kind: 'json'; readonly value: unknown }
   | { readonly kind: 'shaped'; readonly datatype: string; readonly shape: readonly number[]; readonly data: readonly unknown[] }
+  | { readonly kind: 'packed'; readonly datatype: string; readonly shape: readonly number[]; readonly bytes: Uint8Array }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
 
 /** The sources of one run's inputs, by input name. */
@@ -13,12 +15,19 @@ export type ExampleSources = ReadonlyMap<string, InputSource>;
 
 /**
  * A request read down to its values. `plain`: one example or one stack of rows. `v1`: KServe v1, an example per instance.
- * `v2`: KServe v2, with the id and the output names it asked for.
+ * `v2`: KServe v2, with the id and the outputs it asked for.
  */
 export type RequestForm =
   | { readonly kind: 'plain'; readonly examples: readonly ExampleSources[] }
   | { readonly kind: 'v1'; readonly examples: readonly ExampleSources[] }
-  | { readonly kind: 'v2'; readonly examples: readonly ExampleSources[]; readonly id: string | undefined; readonly outputs: readonly string[] | undefined };
+  | { readonly kind: 'v2'; readonly examples: readonly ExampleSources[]; readonly id: string | undefined; readonly outputs: WantedOutputs };
+
+/** Which outputs a KServe v2 request asked for, and which of them as bytes. */
+export interface WantedOutputs {
+  /** undefined: all. */
+  readonly names: readonly string[] | undefined;
+  isBinary(name: string): boolean;
+}
 
 type Parsed = { readonly json: unknown } | { readonly bytes: Uint8Array };
 
@@ -27,9 +36,9 @@ const BODY_NAMES = ['data', 'body'];
 
 /**
  * Reads a request's parameters: a whole body (`data`, `body`, or a single parameter of any other name) or one parameter per model input.
- * Throws BadInput when the JSON is broken or names nothing that the model takes.
+ * `headers` tell where the JSON of a KServe v2 body with binary tensors ends. Throws BadInput when the JSON is broken or names nothing that the model takes.
  */
-export function readForm(parameters: readonly InputParameter[], signature: ModelSignature): RequestForm {
+export function readForm(parameters: readonly InputParameter[], signature: ModelSignature, headers: readonly HeaderPair[] = []): RequestForm {
   const names = new Set(signature.inputs.map((spec) => spec.name));
   const named = parameters.filter((parameter) => names.has(parameter.name));
   if (named.length > 0) {
@@ -37,8 +46,18 @@ export function readForm(parameters: readonly InputParameter[], signature: Model
   }
   const body = BODY_NAMES.map((name) => parameters.find((parameter) => parameter.name === name)).find((found) => found !== undefined) ?? only(parameters);
   if (body === undefined) throw BadInput({ what: `The request has no input; JSON needs the header "content-type: application/json". ${wanted(signature)}` });
+  const mixed = mixedBodyOf(headers, body.value);
+  if (mixed === 'broken') throw BadInput({ what: 'inference-header-content-length does not say where the JSON of the body ends.' });
+  if (mixed !== undefined) return readMixed(parse({ ...body, contentType: 'application/json', value: mixed.json }), mixed.bytes, signature);
   const parsed = parse(body);
   return 'json' in parsed ? readJson(parsed.json, signature) : { kind: 'plain', examples: [forFirst(signature, { kind: 'bytes', bytes: parsed.bytes })] };
+}
+
+/** KServe v2 with binary tensors. */
+function readMixed(parsed: Parsed, bytes: Uint8Array, signature: ModelSignature): RequestForm {
+  const json = 'json' in parsed ? parsed.json : undefined;
+  if (!isRecord(json) || !Array.isArray(json.inputs)) throw BadInput({ what: 'The JSON before the binary tensors needs "inputs", an array.' });
+  return readV2(json, json.inputs, signature, bytes);
 }
 
 function only(parameters: readonly InputParameter[]): InputParameter | undefined {
@@ -103,18 +122,38 @@ function readInstance(instance: unknown, signature: ModelSignature): ExampleSour
   return forFirst(signature, { kind: 'json', value });
 }
 
-function readV2(json: Record<string, unknown>, inputs: readonly unknown[], signature: ModelSignature): RequestForm {
+function readV2(json: Record<string, unknown>, inputs: readonly unknown[], signature: ModelSignature, binary: Uint8Array = NO_BYTES): RequestForm {
   const sources = new Map<string, InputSource>();
+  let at = 0;
   for (const input of inputs) {
     if (!isRecord(input) || typeof input.name !== 'string') throw BadInput({ what: 'Each entry of "inputs" needs a "name".' });
     const { name, shape, datatype, data } = input;
     if (!signature.inputs.some((spec) => spec.name === name)) throw BadInput({ what: `The model has no input "${name}". ${wanted(signature)}` });
     if (!isShape(shape)) throw BadInput({ what: `Input "${name}": "shape" has to be an array of whole numbers above 0.` });
     if (typeof datatype !== 'string') throw BadInput({ what: `Input "${name}": "datatype" is missing.` });
+    const sizeBytes = binarySizeOf(input.parameters);
+    if (sizeBytes !== undefined) {
+      if (at + sizeBytes > binary.byteLength)
+        throw BadInput({ what: `Input "${name}": ${sizeBytes} bytes were announced, ${binary.byteLength - at} are there.` });
+      sources.set(name, { kind: 'packed', datatype, shape, bytes: binary.subarray(at, at + sizeBytes) });
+      at += sizeBytes;
+      continue;
+    }
     if (!Array.isArray(data)) throw BadInput({ what: `Input "${name}": "data" has to be an array.` });
     sources.set(name, { kind: 'shaped', datatype, shape, data });
   }
-  return { kind: 'v2', examples: [sources], id: typeof json.id === 'string' ? json.id : undefined, outputs: readOutputNames(json.outputs, signature) };
+  if (at < binary.byteLength) throw BadInput({ what: `${binary.byteLength - at} bytes after the last input belong to none.` });
+  return { kind: 'v2', examples: [sources], id: typeof json.id === 'string' ? json.id : undefined, outputs: readOutputs(json, signature) };
+}
+
+const NO_BYTES = new Uint8Array();
+
+function readOutputs({ outputs, parameters }: Record<string, unknown>, signature: ModelSignature): WantedOutputs {
+  const asBinary = new Map<unknown, unknown>(
+    Array.isArray(outputs) ? outputs.map((output) => [memberOf(output, 'name'), memberOf(memberOf(output, 'parameters'), 'binary_data')]) : [],
+  );
+  const byDefault = memberOf(parameters, 'binary_data_output') === true;
+  return { names: readOutputNames(outputs, signature), isBinary: (name) => asBinary.get(name) === true || (byDefault && asBinary.get(name) === undefined) };
 }
 
 function readOutputNames(outputs: unknown, signature: ModelSignature): readonly string[] | undefined {

@@ -1,9 +1,10 @@
 import { BadInput } from '../../errors/backend.js';
+import { readBytesElements } from '../../inference/bytes-elements.js';
 import { ELEMENT_FORMATS } from './element-type.js';
 import type { ImageReader } from './pipeline/image.js';
 import type { ExampleSources, InputSource, RequestForm } from './request-form.js';
 import { describeSpec, hasBatchAxis, isJoinable, type ModelSignature, type TensorSpec } from './signature.js';
-import { type FittedTensor, tensorFromBytes, tensorFromJson, tensorFromShapedJson } from './tensor-values.js';
+import { type FittedTensor, tensorFromBytes, tensorFromJson, tensorFromPacked, tensorFromShapedJson } from './tensor-values.js';
 import { joinRows, type NamedTensors } from './tensors.js';
 
 /** The inputs of one run that a request asks for. */
@@ -54,10 +55,11 @@ async function toTensor(spec: TensorSpec, source: InputSource | undefined, { ima
       return tensorFromJson(spec, source.value);
     case 'bytes':
       return tensorFromBytes(spec, source.bytes);
+    case 'packed':
     case 'shaped': {
       const { datatype } = ELEMENT_FORMATS[spec.type];
       if (source.datatype !== datatype) throw BadInput({ what: `Input "${spec.name}": expected datatype ${datatype}, got ${source.datatype}.` });
-      return tensorFromShapedJson(spec, source.shape, source.data);
+      return source.kind === 'packed' ? tensorFromPacked(spec, source.shape, source.bytes) : tensorFromShapedJson(spec, source.shape, source.data);
     }
   }
 }
@@ -65,6 +67,12 @@ async function toTensor(spec: TensorSpec, source: InputSource | undefined, { ima
 /** The encoded images of a source: bytes, or base64 strings in JSON. undefined when the source holds values of a tensor already. */
 function picturesOf(spec: TensorSpec, source: InputSource): { readonly list: readonly Uint8Array[]; readonly alone: boolean } | undefined {
   if (source.kind === 'bytes') return { list: [source.bytes], alone: true };
+  if (source.kind === 'packed') {
+    if (source.datatype !== 'BYTES') return undefined;
+    const list = readBytesElements(source.bytes);
+    if (list === undefined || list.length === 0) throw BadInput({ what: `Input "${spec.name}": the lengths of its BYTES elements do not add up.` });
+    return { list, alone: false };
+  }
   const value = source.kind === 'json' ? source.value : source.datatype === 'BYTES' ? source.data : undefined;
   if (typeof value === 'string') return { list: [fromBase64(spec, value)], alone: true };
   if (Array.isArray(value) && value.length > 0 && value.every((entry) => typeof entry === 'string')) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BadInput } from '../../errors/backend.js';
 import type { ElementType } from './element-type.js';
 import type { TensorSpec } from './signature.js';
-import { tensorFromBytes, tensorFromJson, tensorFromShapedJson } from './tensor-values.js';
+import { tensorFromBytes, tensorFromJson, tensorFromPacked, tensorFromShapedJson } from './tensor-values.js';
 
 const spec = (type: ElementType, dims: readonly (number | string)[] = ['N', 2]): TensorSpec => ({ name: 'x', type, dims });
 
@@ -76,5 +76,27 @@ describe('shapes that do not fit are told as they came', () => {
         ],
       ),
     ).toEqual(flat);
+  });
+});
+
+describe('tensorFromPacked', () => {
+  const floats: TensorSpec = { name: 'x', type: 'float32', dims: ['N', 2] };
+
+  it('takes bytes of the shape that they claim, NaN and unaligned memory included', () => {
+    const bytes = Buffer.concat([Buffer.alloc(1), Buffer.from(Float32Array.of(1.5, Number.NaN).buffer)]).subarray(1);
+
+    expect(tensorFromPacked(floats, [1, 2], bytes).tensor).toEqual({ type: 'float32', dims: [1, 2], data: Float32Array.of(1.5, Number.NaN) });
+  });
+
+  it('takes strings after their lengths', () => {
+    const texts: TensorSpec = { name: 't', type: 'string', dims: ['N'] };
+
+    expect(tensorFromPacked(texts, [1], Uint8Array.of(2, 0, 0, 0, 0x61, 0x62)).tensor.data).toEqual(['ab']);
+    expect(() => tensorFromPacked(texts, [1], Uint8Array.of(9, 0, 0, 0))).toThrow('do not add up');
+  });
+
+  it('refuses bytes that are not as many as the shape says, and shapes that the input does not take', () => {
+    expect(() => tensorFromPacked(floats, [2, 2], Buffer.alloc(8))).toThrow('the shape [2, 2] has 16 bytes, 8 came');
+    expect(() => tensorFromPacked(floats, [1, 3], Buffer.alloc(12))).toThrow('got the shape [1, 3]');
   });
 });

@@ -1,4 +1,5 @@
 import { BadInput } from '../../errors/backend.js';
+import { readBytesElements } from '../../inference/bytes-elements.js';
 import { ELEMENT_FORMATS } from './element-type.js';
 import { describeDims, describeSpec, type TensorSpec } from './signature.js';
 import { type FittedShape, fitShape, inferShape } from './tensor-shape.js';
@@ -45,6 +46,26 @@ export function tensorFromBytes(spec: TensorSpec, bytes: Uint8Array): FittedTens
   }
   const data = create(count);
   // The values' own memory is aligned; the body's need not be.
+  if (!Array.isArray(data)) new Uint8Array(data.buffer).set(bytes);
+  return { tensor: { type: spec.type, dims: fitted.dims, data }, added: fitted.added };
+}
+
+/** Shapes the bytes of a KServe binary tensor under its explicit shape. Throws BadInput. */
+export function tensorFromPacked(spec: TensorSpec, shape: readonly number[], bytes: Uint8Array): FittedTensor {
+  const { sizeBytes, create } = ELEMENT_FORMATS[spec.type];
+  if (spec.type === 'string') {
+    const elements = readBytesElements(bytes);
+    if (elements === undefined) throw BadInput({ what: `Input "${spec.name}": the lengths of its BYTES elements do not add up.` });
+    const texts = elements.map((element) => Buffer.from(element.buffer, element.byteOffset, element.byteLength).toString());
+    return tensorFromShapedJson(spec, shape, texts);
+  }
+  const fitted = fitShape(spec, shape);
+  if (fitted === undefined) throw BadInput({ what: `${expectation(spec)}, got the shape ${describeDims(shape)}.` });
+  const count = sizeOf(shape);
+  if (bytes.byteLength !== count * sizeBytes) {
+    throw BadInput({ what: `Input "${spec.name}": the shape ${describeDims(shape)} has ${count * sizeBytes} bytes, ${bytes.byteLength} came.` });
+  }
+  const data = create(count);
   if (!Array.isArray(data)) new Uint8Array(data.buffer).set(bytes);
   return { tensor: { type: spec.type, dims: fitted.dims, data }, added: fitted.added };
 }
