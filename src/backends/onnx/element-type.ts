@@ -1,5 +1,5 @@
+import { toHalfBits } from '../../inference/half-float.js';
 import type { NativeData } from '../native-session.js';
-import { toHalfBits } from './half-float.js';
 
 /** Values of a tensor, flat. `bool` has a byte per value, `float16` its bits. */
 export type TensorData = NativeData;

@@ -1,5 +1,5 @@
+import { fromHalfBits } from '../../inference/half-float.js';
 import { ELEMENT_FORMATS, type ElementType, type TensorData } from './element-type.js';
-import { fromHalfBits } from './half-float.js';
 
 /** A tensor: row-major values, `data.length` = product of `dims`. */
 export interface Tensor {

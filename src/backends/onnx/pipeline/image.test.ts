@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { BadInput, LoadFailed } from '../../../errors/backend.js';
-import { fromHalfBits } from '../half-float.js';
+import { fromHalfBits } from '../../../inference/half-float.js';
 import type { TensorSpec } from '../signature.js';
 import { ImageReader, planImage } from './image.js';
 import { readPipelineConfig } from './pipeline-config.js';

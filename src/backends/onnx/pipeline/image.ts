@@ -1,7 +1,7 @@
 import type { Metadata, Sharp } from 'sharp';
 import { BadInput, LoadFailed } from '../../../errors/backend.js';
+import { toHalfBits } from '../../../inference/half-float.js';
 import { ELEMENT_FORMATS, type ElementType, type TensorData } from '../element-type.js';
-import { toHalfBits } from '../half-float.js';
 import { describeSpec, type TensorSpec } from '../signature.js';
 import { sizeOf, type Tensor } from '../tensors.js';
 import type { ImageConfig } from './pipeline-config.js';

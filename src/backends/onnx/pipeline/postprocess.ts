@@ -1,6 +1,6 @@
 import { HandlerFailed } from '../../../errors/backend.js';
+import { toHalfBits } from '../../../inference/half-float.js';
 import { ELEMENT_FORMATS, type ElementType } from '../element-type.js';
-import { toHalfBits } from '../half-float.js';
 import { sizeOf, type Tensor, toNumbers } from '../tensors.js';
 import { type Labels, readLabels } from './labels.js';
 import type { PostprocessStep } from './pipeline-config.js';
