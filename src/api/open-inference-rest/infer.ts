@@ -1,5 +1,5 @@
 import { BadInput } from '../../errors/backend.js';
-import { binaryOutputsOf, memberOf, mixedBodyOf } from '../../inference/binary-tensors.js';
+import { binaryOutputsOf, JSON_LENGTH_HEADER, memberOf, mixedBodyOf } from '../../inference/binary-tensors.js';
 import { parseExactJson } from '../../inference/exact-json.js';
 import type { HttpReply, HttpRequest } from '../http-exchange.js';
 import type { InferencePort } from '../torchserve-rest/inference-port.js';
@@ -21,9 +21,17 @@ export function infer(
   reply: HttpReply,
 ): void {
   const wish = { model, version, purpose, headers: [['explain', purpose === 'explain' ? 'True' : 'False']], queryIsInput: false } as const;
-  if (gate.metadata(model, version).takesTensors) return predict.run(wish, request, reply);
+  const { takesTensors } = gate.metadata(model, version);
+  if (takesTensors || request.header(JSON_LENGTH_HEADER) !== undefined) assertNotCompressed(request);
+  if (takesTensors) return predict.run(wish, request, reply);
   const { seen, asked } = forHandler(request);
   predict.run(wish, seen, asked === undefined ? reply : new AnswerAsAskedReply(reply, asked));
+}
+
+/** Tensors would be looked for in what is none. A handler that reads its body by itself may know how. */
+function assertNotCompressed(request: HttpRequest): void {
+  const encoding = request.header('content-encoding')?.trim().toLowerCase() ?? 'identity';
+  if (encoding !== 'identity') throw BadInput({ what: `A body with content-encoding ${encoding} is not supported; send it as it is.` });
 }
 
 /** What a handler sees of a request, and what is to be done to its answer. A request without tensors in bytes is seen as it came. */

@@ -251,6 +251,18 @@ describe('a handler', () => {
     expect(gate.requests).toEqual([]);
   });
 
+  it('gets a compressed body as it came, unless there are binary tensors in it', async () => {
+    const { ask, submitted } = anApi();
+    const headers: HeaderPair[] = [['content-encoding', 'gzip']];
+
+    expect((await submitted('/v2/models/h/infer', { body: 'zipped', headers })).text).toBe('zipped');
+    const refused = [
+      await ask('/v2/models/t/infer', { method: 'POST', body: 'zipped', headers }),
+      await ask('/v2/models/h/infer', { method: 'POST', body: 'zipped', headers: [...headers, ['inference-header-content-length', '3']] }),
+    ];
+    for (const { status, body } of refused) expect([status, JSON.parse(body).error]).toEqual([400, expect.stringContaining('content-encoding gzip')]);
+  });
+
   it('answers as it likes to a request that asks for nothing special', async () => {
     const { gate, submitted } = anApi();
     gate.answer = '{"outputs":[{"name":"y","datatype":"FP32","shape":[1],"data":[1.0]}]}';
