@@ -35,7 +35,7 @@ describe('exact JSON', () => {
   });
 
   it('leaves fractions with many digits to JavaScript, which loses none that a double has', () => {
-    const text = '[0.12345678901234567, 12345678901234567.5e3]';
+    const text = '[0.12345678901234567, 12345678901234567.5e3, 1e-0000000000000000001, -1.1234567890123456789E+2]';
 
     expect(parseExactJson(text)).toEqual(JSON.parse(text));
   });

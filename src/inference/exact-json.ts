@@ -1,17 +1,16 @@
 /** No text of a client can hold it by chance or by intent. */
 const MARK = `\u0000${crypto.randomUUID()}:`;
 const MARKED = new RegExp(`"\\\\u0000${MARK.slice(1)}([^"]*)"`, 'g');
-const NUMBER_OR_WORD = /-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|Infinity)|NaN/g;
-/** Numbers that JavaScript would round, and the words that Python has for numbers that JSON lacks. */
-const NEEDS_CARE = /\d{16}|NaN|Infinity/;
-const TO_BE_KEPT = /^-?\d{16,}$|^-?Infinity$|^NaN$/;
+/** Whole numbers that JavaScript would round, and the words that Python has for numbers that JSON lacks. Digits behind a point or in an exponent are none. */
+const TO_BE_KEPT = /(?<![\w.+-])(?:-?\d{16,}(?![\d.eE])|-?Infinity|NaN)/;
+const ALL_TO_BE_KEPT = new RegExp(TO_BE_KEPT, 'g');
 
 /**
  * JSON as Python writes it. Whole numbers of 16 digits and more, NaN and the infinities stand in the value as tokens: `exactNumber` reads them and
  * `writeExactJson` writes them as they were. Throws SyntaxError.
  */
 export function parseExactJson(text: string): unknown {
-  return JSON.parse(NEEDS_CARE.test(text) ? withMarks(text) : text);
+  return JSON.parse(TO_BE_KEPT.test(text) ? withMarks(text) : text);
 }
 
 /** The text of a number that was too long for JavaScript, or `NaN` and the like; undefined for any other value. */
@@ -36,7 +35,7 @@ function withMarks(text: string): string {
   while (at < text.length) {
     const quote = text.indexOf('"', at);
     const between = text.slice(at, quote === -1 ? text.length : quote);
-    pieces.push(between.replace(NUMBER_OR_WORD, (token) => (TO_BE_KEPT.test(token) ? JSON.stringify(MARK + token) : token)));
+    pieces.push(between.replace(ALL_TO_BE_KEPT, (token) => JSON.stringify(MARK + token)));
     if (quote === -1) break;
     at = endOfString(text, quote);
     pieces.push(text.slice(quote, at));

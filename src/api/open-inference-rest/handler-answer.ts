@@ -1,6 +1,6 @@
 import { type BinaryOutputs, memberOf, mixedBody } from '../../inference/binary-tensors.js';
 import { writeBytesElements } from '../../inference/bytes-elements.js';
-import { DATATYPES, packValues } from '../../inference/datatype.js';
+import { DATATYPES } from '../../inference/datatype.js';
 import { exactNumber, parseExactJson, writeExactJson } from '../../inference/exact-json.js';
 import type { HeaderPair } from '../../inference/request.js';
 
@@ -53,11 +53,17 @@ function jsonOf(body: Uint8Array): unknown {
 
 function bytesOf(datatype: unknown, data: unknown): Uint8Array | undefined {
   if (!Array.isArray(data)) return undefined;
-  const flat: readonly unknown[] = data.flat(DEEPEST);
+  const flat: readonly unknown[] = data.some(Array.isArray) ? data.flat(DEEPEST) : data;
   if (datatype === 'BYTES')
     return writeBytesElements(flat.map((value) => Buffer.from(typeof value === 'string' ? (exactNumber(value) ?? value) : writeExactJson(value))));
   const format = DATATYPES.get(String(datatype));
   if (format === undefined) return undefined;
-  const values = flat.flatMap((value) => format.fit(exactNumber(value) ?? value) ?? []);
-  return values.length === flat.length ? packValues(format, values) : undefined;
+  const bytes = new Uint8Array(flat.length * format.sizeBytes);
+  const view = new DataView(bytes.buffer);
+  for (const [index, value] of flat.entries()) {
+    const fitting = format.fit(exactNumber(value) ?? value);
+    if (fitting === undefined) return undefined;
+    format.write(view, index * format.sizeBytes, fitting);
+  }
+  return bytes;
 }

@@ -11,20 +11,20 @@ import { RewrittenRequest } from './rewritten-request.js';
 
 /**
  * Predicts or explains. A model that takes tensors reads the protocol by itself. A handler reads JSON, its envelope or its author sees to that: binary tensors
- * become JSON on the way in, and the outputs are chosen and become binary on the way out. Throws what is wrong with the request.
+ * become JSON on the way in, and the outputs are chosen and become binary on the way out. Rejects with what is wrong with the request.
  */
-export function infer(
+export async function infer(
   { predict, gate }: { readonly predict: Predict; readonly gate: InferencePort },
   [model, version]: readonly [model: string, version: string | undefined],
   purpose: 'predict' | 'explain',
   request: HttpRequest,
   reply: HttpReply,
-): void {
+): Promise<void> {
   const wish = { model, version, purpose, headers: [['explain', purpose === 'explain' ? 'True' : 'False']], queryIsInput: false } as const;
   const { takesTensors } = gate.metadata(model, version);
   if (takesTensors || request.header(JSON_LENGTH_HEADER) !== undefined) assertNotCompressed(request);
   if (takesTensors) return predict.run(wish, request, reply);
-  const { seen, asked } = forHandler(request);
+  const { seen, asked } = await forHandler(request);
   predict.run(wish, seen, asked === undefined ? reply : new AnswerAsAskedReply(reply, asked));
 }
 
@@ -35,14 +35,14 @@ function assertNotCompressed(request: HttpRequest): void {
 }
 
 /** What a handler sees of a request, and what is to be done to its answer. A request without tensors in bytes is seen as it came. */
-function forHandler(request: HttpRequest): { readonly seen: HttpRequest; readonly asked: AskedOutputs | undefined } {
+async function forHandler(request: HttpRequest): Promise<{ readonly seen: HttpRequest; readonly asked: AskedOutputs | undefined }> {
   const mixed = mixedBodyOf(request.headers, request.body);
   if (mixed === 'broken') throw BadInput({ what: 'inference-header-content-length does not say where the JSON of the body ends.' });
   if (mixed === undefined) return { seen: request, asked: asksForOutputs(request.body) ? askedOf(jsonOf(request.body)) : undefined };
   const json = jsonOf(mixed.json);
   const inputs = memberOf(json, 'inputs');
   if (!isRecord(json) || !Array.isArray(inputs)) throw BadInput({ what: 'The JSON before the binary tensors needs "inputs", an array.' });
-  return { seen: new RewrittenRequest(request, Buffer.from(handlerJson(json, inputs, mixed.bytes))), asked: askedOf(json) };
+  return { seen: new RewrittenRequest(request, Buffer.from(await handlerJson(json, inputs, mixed.bytes))), asked: askedOf(json) };
 }
 
 /** Most requests don't, and their JSON isn't read here. */

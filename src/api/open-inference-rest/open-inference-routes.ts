@@ -56,16 +56,16 @@ function meant(params: RouteParams): readonly [model: string, version: string | 
   return [model, params.find('version')];
 }
 
-function route(methods: Route['methods'], pattern: string, handle: (...exchange: Parameters<Route['handle']>) => void): Route {
+function route(methods: Route['methods'], pattern: string, handle: Route['handle']): Route {
   return {
     connector: 'inference',
     methods,
     pattern,
     scope: 'infer',
-    handle: (request, plain, params) => {
+    handle: async (request, plain, params) => {
       const reply = new OpenInferenceReply(plain);
       try {
-        handle(request, reply, params);
+        await handle(request, reply, params);
       } catch (error) {
         if (!(error instanceof SconceError) || reply.begun) throw error;
         reply.fail(error);
