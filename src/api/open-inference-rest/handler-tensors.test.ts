@@ -39,7 +39,7 @@ describe('tensors on their way to a handler and back', () => {
 
   it('texts keep every character', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.string({ unit: 'binary' })), async (texts) => {
+      fc.asyncProperty(fc.array(fc.string({ unit: 'binary', maxLength: 20 }), { maxLength: 8 }), async (texts) => {
         const bytes = writeBytesElements(texts.map((text) => Buffer.from(text)));
         expect(outputBytes(echoed(await input('BYTES', texts.length, bytes)))).toEqual(Buffer.from(bytes));
       }),
@@ -48,16 +48,15 @@ describe('tensors on their way to a handler and back', () => {
 
   it('numbers too many for one turn of the server all arrive, and others have theirs meanwhile', async () => {
     const bytes = Buffer.from(Float32Array.from({ length: 20_001 }, (_, index) => index / 3).buffer);
-    let turns = 0;
-    const others = setInterval(() => {
-      turns += 1;
-    }, 0);
+    let hadTheirTurn = false;
+    setImmediate(() => {
+      hadTheirTurn = true;
+    });
 
     const json = await input('FP32', 20_001, bytes);
-    clearInterval(others);
 
+    expect(hadTheirTurn).toBe(true);
     expect(outputBytes(echoed(json))).toEqual(bytes);
-    expect(turns).toBeGreaterThan(0);
   });
 
   it('bytes that are no text go in base64, and say so', async () => {
