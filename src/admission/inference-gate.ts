@@ -28,6 +28,11 @@ export class InferenceGate {
     return this.models.modelReady(model, version);
   }
 
+  /** Names, in code-unit order. */
+  modelNames(): readonly string[] {
+    return this.models.list().map(({ name }) => name);
+  }
+
   healthy(): boolean {
     return this.models.healthy();
   }

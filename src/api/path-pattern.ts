@@ -63,9 +63,13 @@ class SegmentParams implements RouteParams {
     this.#restFrom = restFrom;
   }
 
-  get(name: string): string {
+  find(name: string): string | undefined {
     const index = this.#indexOfName.get(name);
-    const value = index === undefined ? undefined : this.#segments[index];
+    return index === undefined ? undefined : this.#segments[index];
+  }
+
+  get(name: string): string {
+    const value = this.find(name);
     if (value === undefined) throw Invariant({ what: `the route has no parameter ${name}` });
     return value;
   }

@@ -15,11 +15,20 @@ const FAULT_OF_OURS = 'Internal server error.';
 
 /** The REST form of an error: TorchServe's body, and `x-sconce-reason` where the error has an outcome word. */
 export function renderError(error: SconceError): RenderedError {
+  return render(error, () => ({}));
+}
+
+/** The same with the message as `error`, which is all that the Open Inference Protocol says of a failure. */
+export function renderOpenInferenceError(error: SconceError): RenderedError {
+  return render(error, (message) => ({ error: message }));
+}
+
+function render(error: SconceError, further: (message: string) => object): RenderedError {
   const { http, type } = error.rendering;
   const message = error.code === Invariant.code ? FAULT_OF_OURS : error.message;
   const headers: HeaderPair[] = [['content-type', 'application/json']];
   if (error.reason !== undefined) headers.push(['x-sconce-reason', error.reason]);
-  return { status: http, headers, body: prettyJson({ code: http, type, message }) };
+  return { status: http, headers, body: prettyJson({ code: http, type, message, ...further(message) }) };
 }
 
 /** TorchServe's JSON: indented by 2 spaces, members that are null left out, a newline at the end. */

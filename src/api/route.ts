@@ -8,6 +8,8 @@ export type ApiName = 'inference' | 'management' | 'metrics';
 export interface RouteParams {
   /** The segment that `:name` stands for. Throws Invariant when the pattern has no such name. */
   get(name: string): string;
+  /** The same; undefined when the pattern has no such name. */
+  find(name: string): string | undefined;
   /** The segments that a trailing `*` took, joined by `/`; '' where the pattern has none. */
   readonly rest: string;
 }

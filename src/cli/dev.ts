@@ -50,6 +50,8 @@ export async function develop(path: string, flags: DevFlags, told: FlagSettings,
   }
 }
 
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/i;
+
 /** What the author gets unless the command line says otherwise; config.properties doesn't reach these. */
 function settingsFor(target: ModelTarget, { port, python }: DevFlags, told: FlagSettings, configFile: string | undefined) {
   const address = `http://127.0.0.1:${port}`;
@@ -57,6 +59,10 @@ function settingsFor(target: ModelTarget, { port, python }: DevFlags, told: Flag
     inference_address: address,
     management_address: address,
     metrics_address: 'http://127.0.0.1:0',
+    grpc_inference_address: '127.0.0.1',
+    grpc_management_address: '127.0.0.1',
+    grpc_inference_port: '0',
+    grpc_management_port: '0',
     enable_metrics_api: 'false',
     disable_token_authorization: 'true',
     disable_system_metrics: 'true',
@@ -74,13 +80,11 @@ function settingsFor(target: ModelTarget, { port, python }: DevFlags, told: Flag
 }
 
 /** Without tokens, and with tracebacks in its answers, it is for this machine only. */
-function refuseOthers({ inferenceAddress, managementAddress, metricsAddress }: Settings): void {
-  for (const address of [inferenceAddress, managementAddress, metricsAddress])
-    if (!isOfThisMachine(address)) throw ConfigInvalid({ message: `sconce dev listens on loopback only, not on ${address.text}; use sconce serve for others` });
-}
-
-function isOfThisMachine(address: Address): boolean {
-  return address.kind === 'unix' || /^(127\.\d+\.\d+\.\d+|::1|localhost)$/i.test(address.host);
+function refuseOthers({ inferenceAddress, managementAddress, metricsAddress, grpcInferenceAddress, grpcManagementAddress }: Settings): void {
+  const tcp = [inferenceAddress, managementAddress, metricsAddress].filter((address: Address) => address.kind !== 'unix');
+  const hosts = [...tcp.map(({ host, text }) => [host, text] as const), ...[grpcInferenceAddress, grpcManagementAddress].map((host) => [host, host] as const)];
+  for (const [host, text] of hosts)
+    if (!LOOPBACK.test(host)) throw ConfigInvalid({ message: `sconce dev listens on loopback only, not on ${text}; use sconce serve for others` });
 }
 
 function sessionFor(path: string, target: ModelTarget, { handler }: DevFlags, print: (line: string) => void): AuthorSession {

@@ -10,6 +10,11 @@ export const ModelVersionNotFound = defineError<{ model: string; version: string
   type: 'ModelVersionNotFoundException',
   says: ({ model, version }) => `Model version: ${version} does not exist for model: ${model}`,
 });
+/** What a model takes and gives is read from it when it loads. */
+export const TensorsUnknown = defineError<{ model: string }>('TENSORS_UNKNOWN', {
+  kind: 'unavailable',
+  says: ({ model }) => `The tensors of model ${model} are not known before one of its workers has loaded.`,
+});
 /** A wish that names a location which is refused or empty: TorchServe's ModelNotFoundException with the reason as text. */
 export const LocationRefused = defineError<{ message: string }>('LOCATION_REFUSED', {
   kind: 'not-found',

@@ -79,6 +79,8 @@ export interface ModelMetadata {
   readonly versions: readonly string[];
   /** Whether the version that was asked for takes tensors itself; otherwise a handler reads the request. */
   readonly takesTensors: boolean;
+  /** Whether one of its workers could answer at once. */
+  readonly loaded: boolean;
   /** Tensors of that version; undefined for a handler's model, and until a worker has loaded. */
   readonly signature: ServedSignature | undefined;
 }

@@ -160,7 +160,8 @@ export class Registry implements ModelService {
   metadata(model: string, version: string | undefined): ModelMetadata {
     const versions = this.#find(model);
     const served = versions.get(version);
-    return { name: model, versions: versions.all().map((one) => one.model.version), takesTensors: served.takesTensors, signature: served.signature };
+    const { takesTensors, loaded, signature } = served;
+    return { name: model, versions: versions.all().map((one) => one.model.version), takesTensors, loaded, signature };
   }
 
   modelReady(model: string, version: string | undefined): boolean {

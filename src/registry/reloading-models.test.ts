@@ -95,6 +95,22 @@ it('after a change no request is answered by the code before it', async () => {
   expect([meanwhile, answers]).toEqual([['load 1'], ['load 1', 'load 2', 'load 2']]);
 });
 
+it('while the model loads it is said to be of the kind that it was, and not loaded', async () => {
+  const { models, load } = set();
+  const loaded = models.reload();
+  const before = models.metadata('m', undefined);
+  (await load(0))?.succeed();
+  await loaded;
+
+  const serving = models.metadata('m', undefined);
+  models.hold();
+
+  expect([before.loaded, before.takesTensors]).toEqual([false, true]);
+  expect([serving.versions, serving.takesTensors]).toEqual([['1.0'], false]);
+  expect(models.metadata('m', undefined)).toMatchObject({ loaded: false, takesTensors: false });
+  expect(models.modelReady('m', undefined)).toBe(false);
+});
+
 it('a touch that changes nothing lets requests through to the code that is loaded', async () => {
   const { models, answers, ask, load, registry } = set();
   const loaded = models.reload();

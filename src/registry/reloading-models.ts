@@ -4,7 +4,7 @@ import { Draining, QueueFull } from '../errors/scheduling.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
-import type { ModelService, RegisterWish } from './model-service.js';
+import type { ModelMetadata, ModelService, RegisterWish } from './model-service.js';
 
 /** Told of what happens to the model, in order. */
 export interface ReloadListener {
@@ -40,6 +40,7 @@ export class ReloadingModels implements ModelService {
   #run: Promise<void> | undefined;
   #again = false;
   #isStopped = false;
+  #tookTensors = true;
 
   constructor(
     private readonly models: ModelService,
@@ -94,12 +95,22 @@ export class ReloadingModels implements ModelService {
     if (!this.#isWaiting && this.#settled === 'serving') this.models.assertServed(model, version);
   }
 
+  /** While nothing is loaded, requests for the model wait: it is said to be of the kind that it was. */
+  metadata(model: string, version: string | undefined): ModelMetadata {
+    if (this.ready()) return this.models.metadata(model, version);
+    return { name: model, versions: [], takesTensors: this.#tookTensors, loaded: false, signature: undefined };
+  }
+
   healthy(): boolean {
     return this.#isWaiting || (this.#settled === 'serving' && this.models.healthy());
   }
 
   ready(): boolean {
     return !this.#isWaiting && this.#settled === 'serving';
+  }
+
+  modelReady(model: string, version: string | undefined): boolean {
+    return this.ready() && this.models.modelReady(model, version);
   }
 
   readonly register: ModelService['register'] = (wish) => this.models.register(wish);
@@ -128,6 +139,7 @@ export class ReloadingModels implements ModelService {
       await this.#takeAway();
       if (this.#isStopped) return Draining({});
       const { model } = await this.models.register(this.options.wish);
+      this.#tookTensors = this.models.metadata(model, undefined).takesTensors;
       return { model, ms: performance.now() - startedAtMs };
     } catch (error) {
       return ModelBroken({ why: whyBroken(error) }, error);

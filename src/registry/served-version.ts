@@ -96,6 +96,11 @@ export class ServedVersion {
     return this.backend.signatureOf !== undefined;
   }
 
+  /** Whether a worker is up. */
+  get loaded(): boolean {
+    return this.#replicas.replicas.some((replica) => replica.state === 'ready');
+  }
+
   /** undefined until a worker has loaded. */
   get signature(): ServedSignature | undefined {
     return this.backend.signatureOf?.(this.model);

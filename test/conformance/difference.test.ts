@@ -39,8 +39,8 @@ describe('the differences of two trees', () => {
     const found = differences({ headers: {}, status: 200 }, { headers: { date: 'now' }, status: 201 }, comparing({ known: [reason] }));
 
     expect(found.map(({ place, known }) => [place, known])).toEqual([
-      ['status', undefined],
       ['headers/date', reason],
+      ['status', undefined],
     ]);
   });
 });

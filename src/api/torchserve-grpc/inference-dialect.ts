@@ -1,10 +1,10 @@
 import { BadRequest } from '../../errors/admission.js';
 import { ModelNotFound, ModelVersionNotFound } from '../../errors/model.js';
-import { ModelLoading, NoWorkers, QueueFull, WorkersExhausted } from '../../errors/scheduling.js';
+import { ModelLoading, NoWorkers, QueueFull, SequenceEnded, WorkersExhausted } from '../../errors/scheduling.js';
 import type { SconceError } from '../../errors/sconce-error.js';
 import { GRPC, type GrpcDialect } from '../grpc-status.js';
 
-const NO_WORKER: readonly { is(error: unknown): boolean }[] = [QueueFull, NoWorkers, ModelLoading, WorkersExhausted];
+const NO_WORKER: readonly { is(error: unknown): boolean }[] = [QueueFull, NoWorkers, ModelLoading, SequenceEnded, WorkersExhausted];
 
 /** TorchServe's front end names its own refusals like this, and not by their class. */
 export function tagOfRefusal(error: SconceError): string | undefined {

@@ -1,11 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KeptReply } from '../../../test/fixtures/http-exchange.js';
 import { KeptLog, silentObserver } from '../../../test/fixtures/silent-observer.js';
 import { Invariant } from '../../errors/admission.js';
 import { HandlerFailed, WorkerDied } from '../../errors/backend.js';
 import { DeadlineExceeded } from '../../errors/scheduling.js';
 import type { ResponsePart } from '../../inference/part.js';
-import type { InferenceRequest } from '../../inference/request.js';
+import type { HeaderPair, InferenceRequest } from '../../inference/request.js';
 import { RestAnswer } from './answer.js';
 
 const request: InferenceRequest = {
@@ -29,12 +29,12 @@ const aPart = (text: string, over: Partial<ResponsePart> = {}): ResponsePart => 
   ...over,
 });
 
-function anAnswer() {
+function anAnswer(headers: readonly HeaderPair[] = [], cancelled = request.cancelled) {
   const reply = new KeptReply();
   const log = new KeptLog();
   const answered: { readonly model: string; readonly version: string | undefined; readonly latencyUs: number; readonly queueUs: number }[] = [];
   const observer = silentObserver({ inferenceAnswered: (model, version, latencyUs, queueUs) => answered.push({ model, version, latencyUs, queueUs }) });
-  return { answer: new RestAnswer(request, reply, { observer, log }), reply, log, answered };
+  return { answer: new RestAnswer({ ...request, headers, cancelled }, reply, { observer, log }), reply, log, answered };
 }
 
 describe('a single part', () => {
@@ -112,6 +112,111 @@ describe('a stream', () => {
 
     expect(reply).toMatchObject({ ending: 'cut', chunks: ['one', 'two'] });
     expect(log.lines).toEqual(['INFO The client of request r1 reads too slowly; its stream is cut']);
+  });
+});
+
+describe('a stream for a client that accepts server-sent events', () => {
+  const next = { last: false } as const;
+  const accepting: readonly HeaderPair[] = [['Accept', 'text/event-stream']];
+  afterEach(() => vi.useRealTimers());
+
+  it('has one event per part, a line of data per line', () => {
+    const { answer, reply } = anAnswer(accepting);
+
+    answer.part(aPart('one', { ...next, headers: [['Content-Type', 'text/plain']] }));
+    answer.part(aPart('a\nb\r\n', next));
+    answer.part(aPart('{"x": 1}'));
+
+    expect(reply.headers.filter(([name]) => name.toLowerCase() === 'content-type')).toEqual([['content-type', 'text/event-stream']]);
+    expect(reply).toMatchObject({ ending: 'whole', chunks: ['data: one\n\n', 'data: a\ndata: b\ndata: \n\n', 'data: {"x": 1}\n\n'] });
+  });
+
+  it('has no event for an empty end', () => {
+    const { answer, reply } = anAnswer(accepting);
+
+    answer.part(aPart('one', next));
+    answer.part(aPart(''));
+
+    expect(reply).toMatchObject({ ending: 'whole', chunks: ['data: one\n\n'] });
+  });
+
+  it('that fails midway ends with an event that says why', () => {
+    const { answer, reply } = anAnswer(accepting);
+
+    answer.part(aPart('one', next));
+    answer.fail(WorkerDied({}));
+
+    expect(reply.ending).toBe('whole');
+    expect(reply.chunks[1]).toBe('event: error\ndata: {"code":500,"type":"InternalServerException","message":"Worker died."}\n\n');
+  });
+
+  it('has comments while nothing comes, until its end', () => {
+    vi.useFakeTimers();
+    const { answer, reply } = anAnswer(accepting);
+
+    answer.part(aPart('one', next));
+    vi.advanceTimersByTime(14_000);
+    answer.part(aPart('two', next));
+    vi.advanceTimersByTime(14_000);
+    expect(reply.chunks).toHaveLength(2);
+    vi.advanceTimersByTime(1000);
+    expect(reply.chunks[2]).toBe(': keep-alive\n\n');
+    answer.part(aPart(''));
+
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it.each([
+    ['failed', (kept: ReturnType<typeof anAnswer>, _gone: AbortController) => kept.answer.fail(WorkerDied({}))],
+    ['been left by its client', (_kept: ReturnType<typeof anAnswer>, gone: AbortController) => gone.abort()],
+    [
+      'been cut',
+      ({ answer, reply }: ReturnType<typeof anAnswer>) => {
+        reply.slowFrom = 0;
+        answer.part(aPart('two', next));
+      },
+    ],
+  ])('has no comments when it has %s', (_how, end) => {
+    vi.useFakeTimers();
+    const gone = new AbortController();
+    const kept = anAnswer(accepting, gone.signal);
+
+    kept.answer.part(aPart('one', next));
+    end(kept, gone);
+
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it.each([
+    ['are events already', { body: Buffer.from('data: one\n\n') }],
+    ['have their type already', { headers: [['Content-Type', 'text/event-stream; charset=utf-8']] as const }],
+  ])('is left alone where its parts %s', (_how, over) => {
+    const { answer, reply } = anAnswer(accepting);
+
+    answer.part(aPart('one', { ...next, ...over }));
+    answer.part(aPart('two'));
+
+    expect(reply.chunks[1]).toBe('two');
+  });
+
+  it('is one that names the type among others, and not with a quality of 0', () => {
+    const framed = (accept: string) => {
+      const { answer, reply } = anAnswer([['accept', accept]]);
+      answer.part(aPart('one', next));
+      answer.part(aPart(''));
+      return reply.chunks[0] === 'data: one\n\n';
+    };
+
+    expect(['application/json, text/event-stream;q=0.9', 'TEXT/event-stream'].map(framed)).toEqual([true, true]);
+    expect(['*/*', 'text/plain', 'text/event-stream;q=0', 'text/event-streams'].map(framed)).toEqual([false, false, false, false]);
+  });
+
+  it('is none where the answer is whole at once', () => {
+    const { answer, reply } = anAnswer(accepting);
+
+    answer.part(aPart('out'));
+
+    expect(reply).toMatchObject({ body: 'out', ending: 'whole' });
   });
 });
 

@@ -1,3 +1,4 @@
+import type { ModelMetadata } from '../../admission/inference-gate.js';
 import type { Answer } from '../../inference/part.js';
 import type { InferenceRequest } from '../../inference/request.js';
 
@@ -7,6 +8,10 @@ export interface InferencePort {
   submit(request: InferenceRequest, answer: Answer): void;
   /** Throws ModelNotFound or ModelVersionNotFound. */
   assertServed(model: string, version: string | undefined): void;
+  /** Throws ModelNotFound or ModelVersionNotFound. */
+  metadata(model: string, version: string | undefined): ModelMetadata;
+  /** Names, in code-unit order. */
+  modelNames(): readonly string[];
   /** TorchServe's /ping rule. */
   healthy(): boolean;
   /** True when the start-up models are loaded, or given up, and the server is not draining. */

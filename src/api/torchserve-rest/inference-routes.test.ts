@@ -24,6 +24,15 @@ class OpenGate {
     if (version !== undefined && version !== '1.0') throw ModelVersionNotFound({ model, version });
   }
 
+  metadata(model: string, version: string | undefined) {
+    this.assertServed(model, version);
+    return { name: model, versions: ['1.0'], takesTensors: false, loaded: true, signature: undefined };
+  }
+
+  modelNames(): readonly string[] {
+    return ['m', 'n'];
+  }
+
   healthy(): boolean {
     return this.isHealthy;
   }
@@ -320,19 +329,27 @@ describe('health', () => {
 });
 
 describe('the Open Inference paths', () => {
-  it('answer where they are switched on', async () => {
-    const { ask } = anApi({ openInferenceVersion: '0.12.0' });
+  it('are unknown where they are switched off, apart from infer and explain', async () => {
+    const { ask } = anApi();
 
-    expect((await ask('/v2')).body).toBe('{\n  "name": "Torchserve",\n  "version": "0.12.0",\n  "extenstion": [\n    "kserve",\n    "kubeflow"\n  ]\n}\n');
-    expect(JSON.parse((await ask('/v2/health/live')).body)).toEqual({ live: true });
-    expect(JSON.parse((await ask('/v2/health/ready')).body)).toEqual({ ready: true });
-    const versions = await ask('/v2/models/m/versions/1');
-    expect([versions.status, JSON.parse(versions.body)]).toEqual([501, { error: 'Model versioning is not yet supported.' }]);
-    expect((await ask('/predictions/m/1.0/a/versions')).body).toBe('done');
+    const targets = [
+      '/v2',
+      '/v2/health/live',
+      '/v2/health/ready',
+      '/v2/models/m',
+      '/v2/models/m/versions/1.0',
+      '/v2/models/m/versions/1.0/infer',
+      '/v1/models',
+    ];
+    for (const target of targets) expect((await ask(target)).status).toBe(404);
+    expect((await ask('/v2/models/m/infer')).body).toBe('done');
+    expect((await ask('/v2/models/m/explain')).body).toBe('done');
   });
 
-  it('are unknown elsewhere', async () => {
-    const { ask } = anApi();
-    for (const target of ['/v2', '/v2/health/live', '/v2/health/ready', '/v2/models/m/versions/1']) expect((await ask(target)).status).toBe(404);
+  it('leave paths that only look like theirs alone', async () => {
+    const { ask } = anApi({ openInferenceVersion: '0.12.0' });
+
+    expect((await ask('/predictions/m/1.0/a/versions')).body).toBe('done');
+    expect((await ask('/v1/models/m:predict')).body).toBe('done');
   });
 });

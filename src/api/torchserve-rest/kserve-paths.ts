@@ -1,17 +1,18 @@
 import type { Route } from '../route.js';
 import type { Predict } from './predict.js';
 
-/**
- * KServe's v1 and v2 paths. The model's name ends at the first colon, the default version answers; the envelopes of both protocols are the handler's affair.
- */
-export function kservePaths(predict: Predict): readonly Route[] {
+/** KServe's v1 paths. The model's name ends at the first colon, the default version answers; the protocol's envelope is the handler's affair. */
+export function kserveV1Paths(predict: Predict): readonly Route[] {
   return [
     v1(predict, ':predict', false),
     // A segment that holds both words predicts, as in TorchServe.
     v1(predict, ':explain', true),
-    v2(predict, 'infer', false),
-    v2(predict, 'explain', true),
   ];
+}
+
+/** What TorchServe has of KServe v2 where the Open Inference Protocol is switched off. */
+export function kserveV2Paths(predict: Predict): readonly Route[] {
+  return [v2(predict, 'infer', false), v2(predict, 'explain', true)];
 }
 
 function v1(predict: Predict, verb: string, explains: boolean): Route {

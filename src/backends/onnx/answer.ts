@@ -80,7 +80,7 @@ function withoutFirstAxis(tensor: Tensor): Tensor {
 
 function v2Answer(results: readonly Result[], id: string | undefined, wanted: WantedOutputs, model: AnswerWriting): ThreadAnswer {
   const { names } = wanted;
-  const given = names === undefined ? results : results.filter(({ name }) => names.includes(name) || name === PREDICTIONS);
+  const given = names === undefined ? results : results.filter(({ name }) => names.includes(name));
   const parts: Uint8Array[] = [];
   const outputs = given.map((result) => {
     const { datatype, shape, data, bytes } = v2Values(result);

@@ -38,6 +38,8 @@ type Read = { readonly ok: true; readonly form: RequestForm; readonly items: rea
 /** An ONNX model on its thread: its session and its pipeline. */
 export class OnnxModel implements ThreadModel {
   readonly #joiner: RequestJoiner;
+  /** What requests may name. */
+  readonly #readable: ModelSignature;
 
   private constructor(
     private readonly session: NativeSession,
@@ -46,6 +48,7 @@ export class OnnxModel implements ThreadModel {
     joinRequests: boolean | undefined,
   ) {
     this.#joiner = new RequestJoiner(reading.signature, (feeds) => this.#runOnce(feeds), joinRequests);
+    this.#readable = { inputs: reading.signature.inputs, outputs: servedOutputs(writing) };
   }
 
   /** Loads the session and everything the pipeline needs. Rejects with LoadFailed, or with ONNX Runtime's error. */
@@ -66,11 +69,8 @@ export class OnnxModel implements ThreadModel {
   /** The signature as clients see it. */
   get facts(): ServedSignature {
     const { signature, image } = this.reading;
-    const { postprocess, output } = this.writing;
     const inputs = signature.inputs.map((spec) => (spec.name === image?.input ? { name: spec.name, datatype: 'BYTES', shape: [-1] } : servedTensor(spec)));
-    if (postprocess.givesLabels) return { inputs, outputs: [{ name: PREDICTIONS, datatype: 'BYTES', shape: [-1] }] };
-    const outputs = postprocess.isEmpty ? signature.outputs : signature.outputs.filter((spec) => spec.name === output);
-    return { inputs, outputs: outputs.map(servedTensor) };
+    return { inputs, outputs: servedOutputs(this.writing).map(servedTensor) };
   }
 
   async run(requests: readonly ThreadRequest[], turn: Promise<void>): Promise<readonly ThreadAnswer[]> {
@@ -96,7 +96,7 @@ export class OnnxModel implements ThreadModel {
     try {
       if (request.purpose === 'describe') return { ok: false, answer: this.#describe() };
       if (request.purpose === 'explain') throw BadInput({ what: 'An ONNX model gives no explanations.' });
-      const form = readForm(request.inputs, this.reading.signature, request.headers);
+      const form = readForm(request.inputs, this.#readable, request.headers);
       return { ok: true, form, items: await toItems(form, this.reading) };
     } catch (error) {
       return { ok: false, answer: toFailure(error) };
@@ -128,6 +128,12 @@ export class OnnxModel implements ThreadModel {
       }),
     );
   }
+}
+
+/** The outputs that answers have: a text per example where post-processing gives labels. */
+function servedOutputs({ signature, postprocess, output }: AnswerWriting): readonly TensorSpec[] {
+  if (postprocess.givesLabels) return [{ name: PREDICTIONS, type: 'string', dims: [''] }];
+  return postprocess.isEmpty ? signature.outputs : signature.outputs.filter((spec) => spec.name === output);
 }
 
 async function openSession({ directory, file, intraOpThreads, onGpu }: OnnxModelData, gate: NativeGate): Promise<NativeSession> {

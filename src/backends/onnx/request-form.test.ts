@@ -105,6 +105,16 @@ describe('parameters', () => {
   });
 });
 
+describe('KServe v2 for a model with an input named "inputs"', () => {
+  it('is KServe v2, and values by that name are values', () => {
+    const model: ModelSignature = { inputs: [{ name: 'inputs', type: 'float32', dims: [2] }], outputs: PAIR.outputs };
+    const input = { name: 'inputs', shape: [2], datatype: 'FP32', data: [1, 2] };
+
+    expect(readForm(body({ inputs: [input] }), model)).toMatchObject({ kind: 'v2' });
+    expect(readForm(body({ inputs: [1, 2] }), model)).toMatchObject({ kind: 'plain' });
+  });
+});
+
 describe('KServe v2 bodies with binary tensors', () => {
   const head = (size: number) => ({ name: 'a', shape: [1, 2], datatype: 'FP32', parameters: { binary_data_size: size } });
   const mixed = (json: unknown, bytes: Uint8Array, length?: string): ReturnType<typeof readForm> => {

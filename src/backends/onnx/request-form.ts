@@ -1,5 +1,5 @@
 import { BadInput } from '../../errors/backend.js';
-import { binarySizeOf, memberOf, mixedBodyOf } from '../../inference/binary-tensors.js';
+import { type BinaryOutputs, binaryOutputsOf, memberOf, mixedBodyOf, rangesOf } from '../../inference/binary-tensors.js';
 import type { HeaderPair, InputParameter } from '../../inference/request.js';
 import { describeSpec, type ModelSignature } from './signature.js';
 
@@ -26,7 +26,7 @@ export type RequestForm =
 export interface WantedOutputs {
   /** undefined: all. */
   readonly names: readonly string[] | undefined;
-  isBinary(name: string): boolean;
+  readonly isBinary: BinaryOutputs;
 }
 
 type Parsed = { readonly json: unknown } | { readonly bytes: Uint8Array };
@@ -36,7 +36,7 @@ const BODY_NAMES = ['data', 'body'];
 
 /**
  * Reads a request's parameters: a whole body (`data`, `body`, or a single parameter of any other name) or one parameter per model input.
- * `headers` tell where the JSON of a KServe v2 body with binary tensors ends. Throws BadInput when the JSON is broken or names nothing that the model takes.
+ * Of the signature's outputs only the names count: those that the answer can have. `headers` tell where the JSON of a KServe v2 body with binary tensors ends. Throws BadInput when the JSON is broken or names nothing that the model takes.
  */
 export function readForm(parameters: readonly InputParameter[], signature: ModelSignature, headers: readonly HeaderPair[] = []): RequestForm {
   const names = new Set(signature.inputs.map((spec) => spec.name));
@@ -95,10 +95,11 @@ const DEEPEST_WRAPPER = 4;
 function readJson(json: unknown, signature: ModelSignature, depth = 0): RequestForm {
   if (!isRecord(json)) return plain(forFirst(signature, { kind: 'json', value: json }));
   if (depth > DEEPEST_WRAPPER) throw BadInput({ what: `The body's values are nested too deep. ${wanted(signature)}` });
+  // First of all, since an input may be named "inputs": no tensor's values are objects with names.
+  if (Array.isArray(json.inputs) && json.inputs.some((input) => isRecord(input) && 'name' in input)) return readV2(json, json.inputs, signature);
   const byName = readNamed(json, signature);
   if (byName !== undefined) return plain(byName);
   if (Array.isArray(json.instances)) return { kind: 'v1', examples: json.instances.map((instance) => readInstance(instance, signature)) };
-  if (Array.isArray(json.inputs) && json.inputs.some((input) => isRecord(input) && 'name' in input)) return readV2(json, json.inputs, signature);
   const wrapper = ['inputs', ...BODY_NAMES].find((name) => Object.hasOwn(json, name));
   if (wrapper !== undefined) return readJson(json[wrapper], signature, depth + 1);
   if ('b64' in json) return plain(forFirst(signature, { kind: 'json', value: json.b64 }));
@@ -124,46 +125,38 @@ function readInstance(instance: unknown, signature: ModelSignature): ExampleSour
 
 function readV2(json: Record<string, unknown>, inputs: readonly unknown[], signature: ModelSignature, binary: Uint8Array = NO_BYTES): RequestForm {
   const sources = new Map<string, InputSource>();
-  let at = 0;
-  for (const input of inputs) {
+  const ranges = rangesOf(inputs, binary.byteLength);
+  for (const [index, input] of inputs.entries()) {
     if (!isRecord(input) || typeof input.name !== 'string') throw BadInput({ what: 'Each entry of "inputs" needs a "name".' });
     const { name, shape, datatype, data } = input;
     if (!signature.inputs.some((spec) => spec.name === name)) throw BadInput({ what: `The model has no input "${name}". ${wanted(signature)}` });
+    if (sources.has(name)) throw BadInput({ what: `Input "${name}" was sent twice.` });
     if (!isShape(shape)) throw BadInput({ what: `Input "${name}": "shape" has to be an array of whole numbers above 0.` });
     if (typeof datatype !== 'string') throw BadInput({ what: `Input "${name}": "datatype" is missing.` });
-    const sizeBytes = binarySizeOf(input.parameters);
-    if (sizeBytes !== undefined) {
-      if (at + sizeBytes > binary.byteLength)
-        throw BadInput({ what: `Input "${name}": ${sizeBytes} bytes were announced, ${binary.byteLength - at} are there.` });
-      sources.set(name, { kind: 'packed', datatype, shape, bytes: binary.subarray(at, at + sizeBytes) });
-      at += sizeBytes;
+    const range = ranges[index];
+    if (range !== undefined) {
+      sources.set(name, { kind: 'packed', datatype, shape, bytes: binary.subarray(range.start, range.end) });
       continue;
     }
     if (!Array.isArray(data)) throw BadInput({ what: `Input "${name}": "data" has to be an array.` });
     sources.set(name, { kind: 'shaped', datatype, shape, data });
   }
-  if (at < binary.byteLength) throw BadInput({ what: `${binary.byteLength - at} bytes after the last input belong to none.` });
-  return { kind: 'v2', examples: [sources], id: typeof json.id === 'string' ? json.id : undefined, outputs: readOutputs(json, signature) };
+  const outputs = { names: readOutputNames(json.outputs, signature), isBinary: binaryOutputsOf(json) };
+  return { kind: 'v2', examples: [sources], id: typeof json.id === 'string' ? json.id : undefined, outputs };
 }
 
 const NO_BYTES = new Uint8Array();
 
-function readOutputs({ outputs, parameters }: Record<string, unknown>, signature: ModelSignature): WantedOutputs {
-  const asBinary = new Map<unknown, unknown>(
-    Array.isArray(outputs) ? outputs.map((output) => [memberOf(output, 'name'), memberOf(memberOf(output, 'parameters'), 'binary_data')]) : [],
-  );
-  const byDefault = memberOf(parameters, 'binary_data_output') === true;
-  return { names: readOutputNames(outputs, signature), isBinary: (name) => asBinary.get(name) === true || (byDefault && asBinary.get(name) === undefined) };
-}
-
 function readOutputNames(outputs: unknown, signature: ModelSignature): readonly string[] | undefined {
   if (!Array.isArray(outputs) || outputs.length === 0) return undefined;
+  const known = signature.outputs.map((spec) => spec.name);
   return outputs.map((output) => {
     const name = isRecord(output) ? output.name : undefined;
-    if (typeof name !== 'string' || !signature.outputs.some((spec) => spec.name === name)) {
-      const known = signature.outputs.map((spec) => `"${spec.name}"`).join(', ');
-      throw BadInput({ what: `The model has no output ${JSON.stringify(name ?? null)}. It has ${known}.` });
+    if (typeof name !== 'string' || !known.includes(name)) {
+      throw BadInput({ what: `The model has no output ${JSON.stringify(name ?? null)}. It has ${known.map((one) => `"${one}"`).join(', ')}.` });
     }
+    const classes = memberOf(memberOf(output, 'parameters'), 'classification');
+    if (classes !== undefined && classes !== 0) throw BadInput({ what: `Output "${name}": the classification extension is not supported.` });
     return name;
   });
 }
