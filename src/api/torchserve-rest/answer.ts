@@ -6,7 +6,7 @@ import type { Log, Observer } from '../../observability/observer.js';
 import type { HttpReply } from '../http-exchange.js';
 
 export interface AnswerWitness {
-  readonly observer: Observer;
+  readonly observer: Pick<Observer, 'inferenceAnswered'>;
   readonly log: Log;
 }
 
