@@ -44,7 +44,7 @@ export interface AdmittedWorkflow {
 
 const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
 /** Bounds the time that reading them takes on the event loop. */
-const MAX_DESCRIPTION_BYTES = 2 ** 18;
+const MAX_DESCRIPTION_BYTES = 2 ** 16;
 
 /** The way of a workflow archive into the server: location → fetch → unpack → manifest → specification. One that fails leaves nothing behind. */
 export class WorkflowIntake {
