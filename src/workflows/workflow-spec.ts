@@ -3,7 +3,7 @@ import { parseStrictYaml } from '../models/yaml-document.js';
 import { Dag } from './dag.js';
 
 /** How one node is served and asked; times in the unit of the name. */
-export interface NodeSettings {
+interface NodeSettings {
   /** Workers that the node is registered with. */
   readonly maxWorkers: number;
   readonly batchSize: number;
@@ -14,7 +14,7 @@ export interface NodeSettings {
   readonly timeoutMs: number;
 }
 
-export interface SpecDefaults extends NodeSettings {
+interface SpecDefaults extends NodeSettings {
   readonly minWorkers: number;
 }
 
