@@ -73,11 +73,11 @@ describe('a run', () => {
     whole.node('a').says('two');
     expect(whole.answer.outcome).toBe('one two');
 
-    const long = aRun({ spec: RETRYING.replace('retry-attempts: 2', 'retry-attempts: 0'), maxResponseBytes: 5 });
+    const long = aRun({ spec: RETRYING, maxResponseBytes: 5 });
     long.run.start();
     long.node('a').says('1234', { last: false });
     long.node('a').says('56');
-    expect(long.answer.failures[0]?.message).toBe('Error executing a: Worker died.');
+    expect([long.asked.length, long.answer.failures[0]?.message]).toEqual([1, 'Error executing a: Worker died.']);
   });
 
   it('asks no more than eight nodes at once', () => {
@@ -167,6 +167,30 @@ describe('a node that fails', () => {
 
     expect(asked).toHaveLength(1);
     expect(answer.failures[0]?.message).toBe(`Error executing a: ${error.message}`);
+  });
+
+  it('in words of several lines has one line in the log', () => {
+    const { run, node, log, answer } = aRun({ spec: SEQUENTIAL });
+
+    run.start();
+    node('pre').fails(HandlerFailed({ status: 500, message: 'one\n2026 [ERROR] two' }));
+
+    expect(answer.failures[0]?.message).toBe('Error executing pre: one\n2026 [ERROR] two');
+    expect(log.lines).toEqual([expect.stringContaining('Error executing pre: one 2026 [ERROR] two;')]);
+  });
+
+  it('by a fault of ours ends the run all the same, and the log has the fault', () => {
+    const { run, answer, log } = aRun({
+      spec: SEQUENTIAL,
+      infer: () => {
+        throw new TypeError('no such thing');
+      },
+    });
+
+    run.start();
+
+    expect(answer.failures[0]?.message).toBe('Error executing pre: internal server error');
+    expect(log.lines.join()).toContain('ERROR Workflow w, request r1');
   });
 
   it('because the server stops ends the run as draining', () => {

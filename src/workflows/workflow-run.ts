@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Invariant } from '../errors/admission.js';
+import { ResponseTooLarge } from '../errors/backend.js';
 import type { ErrorKind } from '../errors/kinds.js';
 import { DeadlineExceeded, Draining, RequestCancelled } from '../errors/scheduling.js';
 import { SconceError } from '../errors/sconce-error.js';
@@ -140,7 +141,12 @@ export class WorkflowRun {
       this.#nodeAnswered(node.name, body);
     };
     const failed = (error: SconceError): void => this.#nodeFailed(node, { error, inputs, tries, requestId: request.id });
-    this.host.infer(request, new NodeAnswer(this.host.maxResponseBytes, answered, failed));
+    const answer = new NodeAnswer(this.host.maxResponseBytes, answered, failed);
+    try {
+      this.host.infer(request, answer);
+    } catch (error) {
+      answer.fail(Invariant({ what: `${model} could not be asked` }, error));
+    }
   }
 
   #nodeAnswered(node: string, body: Uint8Array): void {
@@ -162,7 +168,7 @@ export class WorkflowRun {
     if (error.code === Draining.code) return this.stop(error);
     if (this.now() >= (this.request.deadlineAtMs ?? Number.POSITIVE_INFINITY)) return this.stop(this.#tooLate());
     const { retryAttempts, timeoutMs } = node.settings;
-    if (tries <= retryAttempts && !FINAL.has(error.kind)) {
+    if (tries <= retryAttempts && !FINAL.has(error.kind) && error.code !== ResponseTooLarge.code) {
       const pause = setTimeout(
         () => {
           this.#pauses.delete(pause);
@@ -174,7 +180,9 @@ export class WorkflowRun {
       return;
     }
     const failure = WorkflowNodeFailed({ node: node.name, why: whyOf(error, timeoutMs), tries }, error);
-    this.host.log.warn(`Workflow ${this.workflow.name}, request ${this.request.id}: ${failure.message}; the node's own request was ${requestId}`);
+    const line = `Workflow ${this.workflow.name}, request ${this.request.id}: ${oneLine(failure.message)}; the node's own request was ${requestId}`;
+    if (error.code === Invariant.code) this.host.log.error(line, error);
+    else this.host.log.warn(line);
     this.stop(failure);
   }
 
@@ -216,6 +224,12 @@ interface Failure {
   readonly inputs: readonly InputParameter[];
   readonly tries: number;
   readonly requestId: string;
+}
+
+/** The words are the handler's, and may be the client's. */
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
 }
 
 function whyOf(error: SconceError, timeoutMs: number): string {

@@ -61,6 +61,12 @@ async function workerPids(model: string): Promise<readonly number[]> {
   return described?.workers.map(({ pid }) => pid) ?? [];
 }
 
+/** Working copies of registered models and functions. */
+function workingCopies(): readonly string[] {
+  const runs = readdirSync(server.folder).filter((name) => name.startsWith('sconce-') && existsSync(join(server.folder, name, 'models')));
+  return runs.flatMap((name) => readdirSync(join(server.folder, name, 'models')));
+}
+
 function anError(code: number, type: string, message: string | RegExp): object {
   return { code, type, message: typeof message === 'string' ? message : expect.stringMatching(message) };
 }
@@ -103,8 +109,7 @@ describe('a workflow of steps one after another', () => {
     expect((await server.manage('GET', '/models/line__pre')).status).toBe(404);
     expect((await run('line')).json()).toEqual(anError(404, 'WorkflowNotFoundException', 'Workflow not found: line'));
     expect(pids.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
-    const copies = readdirSync(server.folder).filter((name) => name.startsWith('sconce-') && existsSync(join(server.folder, name, 'models')));
-    expect(copies.flatMap((name) => readdirSync(join(server.folder, name, 'models')))).toEqual([]);
+    expect(workingCopies()).toEqual([]);
   });
 });
 
@@ -215,12 +220,12 @@ describe('a workflow that cannot be', () => {
     ['join', 'models: {a: {url: step.mar}}\ndag: {a: []}\n', /^Workflow join is already registered/],
   ])('leaves no node behind: %s', async (name, spec, message) => {
     await workflowArchive(workflows, { name, spec, functions: FUNCTIONS });
-    const before = await models();
+    const before = [await models(), workingCopies()];
 
     const answer = await server.manage('POST', `/workflows?url=${name}.war`);
 
     expect(answer.json()).toMatchObject({ message: expect.stringMatching(message) });
-    expect(await models()).toEqual(before);
+    expect([await models(), workingCopies()]).toEqual(before);
   });
 
   it('because a model has the name of its node leaves that model alone', async () => {
