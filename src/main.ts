@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { InferenceGate } from './admission/inference-gate.js';
 import { ManagementGate } from './admission/management-gate.js';
 import { TokenGate } from './admission/token-gate.js';
+import { WorkflowGate } from './admission/workflow-gate.js';
 import { withHealthAndReflection } from './api/grpc-services.js';
 import type { Connector } from './api/http-exchange.js';
 import { openInferenceMethods } from './api/open-inference-grpc/open-inference-service.js';
@@ -17,6 +18,7 @@ import { inferenceRoutes } from './api/torchserve-rest/inference-routes.js';
 import { managementRoutes } from './api/torchserve-rest/management-routes.js';
 import { metricsRoutes } from './api/torchserve-rest/metrics-routes.js';
 import { modelInferenceDocument } from './api/torchserve-rest/openapi/model-documents.js';
+import { workflowRoutes } from './api/torchserve-rest/workflow-routes.js';
 import { CrashLog } from './backends/crash-log.js';
 import { DeviceAllocator } from './backends/device-allocator.js';
 import { GpuWatch } from './backends/gpu-watch.js';
@@ -26,7 +28,7 @@ import { WorkerIds } from './backends/worker-ids.js';
 import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
-import { createIntake, createUnpackingPool } from './composition/intake.js';
+import { createArchiveCache, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
 import { type Address, sameAddress } from './config/address.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
@@ -51,6 +53,7 @@ import { createTempFolder } from './platform/temp-folder.js';
 import type { ModelService } from './registry/model-service.js';
 import { Registry } from './registry/registry.js';
 import { TORCHSERVE_VERSION } from './version.js';
+import { Workflows } from './workflows/workflows.js';
 
 /** Workers that are told to stop while nothing runs on them end at once; this is for those that hang. */
 const WORKER_GRACE_MS = 2000;
@@ -143,11 +146,12 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const endInstalling = () => stopping.abort('the server is stopping');
   options.stopping?.addEventListener('abort', endInstalling, { once: true });
   if (options.stopping?.aborted) endInstalling();
+  const cache = createArchiveCache(settings, { env, pool, log });
   const intake = createIntake(settings, {
     ...around,
-    store: settings.modelStore === undefined ? undefined : resolve(cwd, settings.modelStore),
+    store: folderOf(settings.modelStore, cwd),
     env,
-    pool,
+    cache,
     workDirectory: runFolder.path,
     installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
     stopping: stopping.signal,
@@ -182,6 +186,16 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   });
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
+  const workflows = new Workflows({
+    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore ?? settings.modelStore, cwd), cache, workDirectory: runFolder.path }),
+    models: intake,
+    registry,
+    observer,
+    log: log.named('sconce.workflows'),
+    maxResponseBytes: settings.maxResponseBytes,
+    unregisterTimeoutMs: settings.unregisterModelTimeoutS * 1000,
+  });
+
   const tokens = new TokenGate({
     disabled: settings.disableTokenAuthorization,
     expirationMinutes: settings.tokenExpirationMin,
@@ -209,6 +223,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       refreshMemory: () => registry.refreshMemory(),
       version,
     }),
+    ...workflowRoutes({ gate: new WorkflowGate(workflows), log: log.named('sconce.api') }),
     ...metricsRoutes((only) => metrics.render(only)),
   ];
   const listeners: (HttpListener | GrpcListener)[] = [];
@@ -271,7 +286,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     const deadline = AbortSignal.timeout(Math.max(1, settings.drainTimeoutS * 1000));
     const lastWords = AbortSignal.timeout(settings.drainTimeoutS * 1000 + LAST_WORDS_MS);
     await authored?.models.stop();
-    await Promise.all([registry.stop(deadline, WORKER_GRACE_MS), ...listeners.map((listener) => listener.drain(lastWords))]);
+    // A request in a workflow still needs the nodes that come after the one that it is at.
+    const stopModels = workflows.stop(deadline).then(() => registry.stop(deadline, WORKER_GRACE_MS));
+    await Promise.all([stopModels, ...listeners.map((listener) => listener.drain(lastWords))]);
     await life.stop();
     log.info('Torchserve stopped.');
     await files.close();
@@ -365,9 +382,13 @@ function metricsConfig({ metricsConfig: file }: Settings, log: Log): MetricsConf
 
 function startupModels({ loadModels, modelStore }: Settings, cwd: string): readonly WantedModel[] {
   if (loadModels !== 'all') return loadModels;
-  const store = modelStore === undefined ? undefined : resolve(cwd, modelStore);
+  const store = folderOf(modelStore, cwd);
   if (store === undefined || !existsSync(store)) return [];
   return storeEntries(store).map((url) => ({ name: undefined, url }));
+}
+
+function folderOf(folder: string | undefined, cwd: string): string | undefined {
+  return folder === undefined ? undefined : resolve(cwd, folder);
 }
 
 /** How the inference API is reached from this machine: `curl` with its options, and the address. */

@@ -6,12 +6,13 @@ export type { ListedModel, Registered, RegisterWish, ScaleWish, VersionDescripti
 
 /** Workers that one call may ask for. */
 const MAX_WORKERS = 1000;
-const DONE = 'done';
+/** The result of an action that nothing was wrong with. */
+export const DONE = 'done';
 
 /** What a management call is to change. Reading is no action. */
 export interface ManagementAction {
-  readonly verb: 'register' | 'unregister' | 'scale' | 'set-default';
-  /** The model's name. Of a registration the location, without user, password and query; '' where it was refused unread. Otherwise as the caller wrote it. */
+  readonly verb: 'register' | 'unregister' | 'scale' | 'set-default' | 'register-workflow' | 'unregister-workflow';
+  /** The name of the model or workflow. Of a registration the location, without user, password and query; '' where it was refused unread. Otherwise as the caller wrote it. */
   readonly subject: string;
   readonly version: string | undefined;
 }
@@ -113,7 +114,7 @@ function codeOf(error: unknown): string {
 }
 
 /** A location may carry a password or a signature; neither belongs in a record of who did what. */
-function withoutSecrets(url: string): string {
+export function withoutSecrets(url: string): string {
   return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1').replace(/[?#].*$/s, '');
 }
 

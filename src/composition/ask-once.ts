@@ -19,7 +19,7 @@ import { createTempFolder } from '../platform/temp-folder.js';
 import { resolveLimits, type VersionLimits } from '../registry/version-limits.js';
 import { createBackends, workerEnvironment } from './backends.js';
 import { createPlacement, findAccelerators } from './devices.js';
-import { createIntake, createUnpackingPool } from './intake.js';
+import { createArchiveCache, createIntake, createUnpackingPool } from './intake.js';
 
 export interface AskOptions {
   readonly settings: Settings;
@@ -83,7 +83,7 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
       store,
       env,
       cwd,
-      pool,
+      cache: createArchiveCache(settings, { env, pool, log }),
       workDirectory,
       interpreter,
       environment,

@@ -8,11 +8,21 @@ import { Intake } from '../models/intake.js';
 import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.js';
 import type { Log } from '../observability/observer.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
+import { WorkflowIntake } from '../workflows/workflow-intake.js';
 import { command, HOME } from './backends.js';
 
 /** Threads that unpack and hash archives. */
 export function createUnpackingPool(): TaskPool<UnpackTask, UnpackOutcome> {
   return new TaskPool<UnpackTask, UnpackOutcome>(threadEntry('../models/unpack/unpack-thread.js', import.meta.url), 2);
+}
+
+/** Unpacked archives on disk, kept from run to run. */
+export function createArchiveCache(
+  settings: Settings,
+  { env, pool, log }: { readonly pool: TaskPool<UnpackTask, UnpackOutcome> } & Pick<IntakeSurroundings, 'env' | 'log'>,
+): ArchiveCache {
+  const { maxArchiveBytes, maxUnpackedBytes, maxArchiveEntries: maxEntries } = settings;
+  return new ArchiveCache(join(cacheFolder(settings, env), 'archives'), pool, { maxArchiveBytes, maxUnpackedBytes, maxEntries }, log.named('sconce.models'));
 }
 
 /** What the intake is built into. */
@@ -21,7 +31,7 @@ export interface IntakeSurroundings {
   readonly store: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  readonly pool: TaskPool<UnpackTask, UnpackOutcome>;
+  readonly cache: ArchiveCache;
   readonly workDirectory: string;
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -33,16 +43,11 @@ export interface IntakeSurroundings {
 
 /** The way of models into this process. */
 export function createIntake(settings: Settings, surroundings: IntakeSurroundings): Intake {
-  const { store, env, cwd, pool, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
+  const { store, env, cwd, cache, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
   return new Intake({
     store,
     allowedUrls: new AllowedUrls(settings.allowedUrls),
-    cache: new ArchiveCache(
-      join(cacheFolder(settings, env), 'archives'),
-      pool,
-      { maxArchiveBytes: settings.maxArchiveBytes, maxUnpackedBytes: settings.maxUnpackedBytes, maxEntries: settings.maxArchiveEntries },
-      log.named('sconce.models'),
-    ),
+    cache,
     workDirectory,
     defaultHandler: settings.defaultServiceHandler,
     envelope: settings.serviceEnvelope,
@@ -63,6 +68,14 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
     }),
     log: log.named('sconce.models'),
   });
+}
+
+/** The way of workflows into this process; `store` is the workflow store. */
+export function createWorkflowIntake(
+  settings: Settings,
+  { store, cache, workDirectory }: Pick<IntakeSurroundings, 'store' | 'cache' | 'workDirectory'>,
+): WorkflowIntake {
+  return new WorkflowIntake({ store, allowedUrls: new AllowedUrls(settings.allowedUrls), cache, workDirectory, maxArchiveBytes: settings.maxArchiveBytes });
 }
 
 function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {

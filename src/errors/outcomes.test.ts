@@ -4,6 +4,7 @@ import * as backend from './backend.js';
 import * as model from './model.js';
 import * as scheduling from './scheduling.js';
 import type { SconceError } from './sconce-error.js';
+import * as workflow from './workflow.js';
 
 const page = readFileSync(new URL('../../docs/outcomes.md', import.meta.url), 'utf8');
 const OF = { model: 'm', version: undefined };
@@ -28,6 +29,9 @@ const ENDINGS: readonly SconceError[] = [
   backend.ResponseTooLarge({ limitBytes: 1 }),
   backend.BadInput({ what: 'x' }),
   backend.InferAnswerInvalid({ what: 'x' }),
+  workflow.WorkflowNodeFailed({ node: 'n', why: 'x', tries: 1 }),
+  workflow.WorkflowBusy({ workflow: 'w', runs: 1 }),
+  workflow.WorkflowDeadlineExceeded({ workflow: 'w', afterMs: 1 }),
 ];
 
 describe('every outcome of an accepted request', () => {

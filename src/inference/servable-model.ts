@@ -12,8 +12,10 @@ export interface ModelPython {
 export interface ServableModel {
   readonly name: string;
   readonly version: string;
-  /** The location as it was registered. */
-  readonly url: string;
+  /** The location as it was registered; undefined for a function of a workflow, which no list shows. */
+  readonly url: string | undefined;
+  /** The workflow whose node this is: it comes and goes with it. */
+  readonly workflow?: string | undefined;
   /** As the manifest (or the register call) says: shown by describe. */
   readonly runtime: 'python' | 'python3' | 'LSP';
   readonly backend: 'python' | 'onnx' | 'javascript';

@@ -1,10 +1,8 @@
-import { parse } from 'yaml';
 import type { ModelConfig, SconceModelConfig } from '../inference/model-config.js';
 import type { WorkerLimits } from '../inference/worker-limits.js';
 import type { Log } from '../observability/observer.js';
+import { parseYaml } from './yaml-document.js';
 
-/** Aliases that one document may expand to: more is a bomb. */
-const MAX_ALIASES = 1000;
 const INT_MAX = 2_147_483_647;
 
 type Document = Readonly<Record<string, unknown>>;
@@ -21,7 +19,7 @@ export function noModelConfig(): ModelConfig {
 export function parseModelConfig(content: string, file: string, log: Log): ModelConfig {
   let raw: unknown;
   try {
-    raw = parse(content, { version: '1.1', merge: true, uniqueKeys: false, logLevel: 'error', maxAliasCount: MAX_ALIASES });
+    raw = parseYaml(content);
   } catch (error) {
     log.error(`${file} cannot be read and is left out: ${error instanceof Error ? error.message : String(error)}`);
     return noModelConfig();

@@ -38,6 +38,8 @@ export interface StartupModel {
   readonly url: string;
 }
 
+const STOP_AT_ONCE = (version: ServedVersion) => version.stop(AbortSignal.abort(), 0);
+
 /** What is served: names, versions, defaults. All changes of one model run one after another; requests never wait for them. */
 export class Registry implements ModelService {
   readonly #models = new Map<string, ModelVersions>();
@@ -86,7 +88,15 @@ export class Registry implements ModelService {
   }
 
   async register(wish: RegisterWish): Promise<Registered> {
-    const version = await this.#admit(wish, false);
+    return this.#startWorkers(await this.#admit(wish, false), wish);
+  }
+
+  /** Serves a model that came in by another way, alone under its name. Rejects with VersionExists when the name is taken, else as `register` does; the model's files are freed then. */
+  async serveAlone(model: ServableModel, wish: RegisterWish): Promise<Registered> {
+    return this.#startWorkers(await this.#serve(model, wish, { alone: true }), wish);
+  }
+
+  async #startWorkers(version: ServedVersion, wish: RegisterWish): Promise<Registered> {
     const { model, limits } = version;
     const facts = { model: model.name, version: model.version, minWorkers: limits.minWorkers };
     if (limits.minWorkers <= 0) return { ...facts, workers: 'none' };
@@ -98,9 +108,18 @@ export class Registry implements ModelService {
     try {
       return { ...facts, workers: (await started) === 'complete' ? 'started' : 'partial' };
     } catch (error) {
-      await this.#remove(version, { force: true });
+      await this.#remove(version, STOP_AT_ONCE);
       throw error;
     }
+  }
+
+  /** Takes every version of a name away, once what runs on them is answered or the time for that is over. Never rejects; a name that isn't there is no matter. */
+  withdraw(model: string): Promise<void> {
+    const { unregisterTimeoutMs } = this.options.serving;
+    const drain = (version: ServedVersion) => version.stop(AbortSignal.timeout(Math.max(1, unregisterTimeoutMs)), unregisterTimeoutMs);
+    return this.#change(model, async () => {
+      for (const version of this.#models.get(model)?.all() ?? []) await this.#remove(version, drain);
+    });
   }
 
   async scale(wish: ScaleWish): Promise<'complete' | 'partial' | 'accepted'> {
@@ -121,7 +140,7 @@ export class Registry implements ModelService {
       const versions = this.#find(model);
       const served = versions.get(version);
       versions.assertRemovable(served);
-      await this.#remove(served, { force: false });
+      await this.#remove(served, (version) => version.retire());
     });
   }
 
@@ -131,7 +150,7 @@ export class Registry implements ModelService {
 
   list(): readonly ListedModel[] {
     return [...this.#models.values()]
-      .map((versions) => ({ name: versions.name, url: versions.defaultVersion.model.url }))
+      .flatMap(({ name, defaultVersion: { model } }) => (model.url === undefined ? [] : [{ name, url: model.url }]))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -216,16 +235,22 @@ export class Registry implements ModelService {
   }
 
   async #admit(wish: RegisterWish, atStartup: boolean): Promise<ServedVersion> {
+    return this.#serve(await this.options.intake.admit(wish), atStartup ? undefined : wish, { alone: false });
+  }
+
+  /** `wish` is undefined for a model loaded at start. */
+  #serve(admitted: ServableModel, wish: RegisterWish | undefined, { alone }: { readonly alone: boolean }): Promise<ServedVersion> {
     const { intake, serving, defaults, configured, log } = this.options;
-    const admitted = await intake.admit(wish);
     return this.#change(admitted.name, async () => {
       try {
+        if (alone && this.#models.has(admitted.name))
+          throw VersionExists({ model: admitted.name, version: this.#find(admitted.name).defaultVersion.model.version });
         this.#assertFree(admitted);
         const model = await this.#prepare(admitted);
         const backend = serving.backends.get(model.backend);
         if (backend === undefined) throw BackendUnavailable({ backend: model.backend, why: 'it is not part of this server' });
-        const limits = resolveLimits(model, configured(model.name, model.version), atStartup ? undefined : wish, defaults);
-        const version = new ServedVersion(model, limits, atStartup, backend, serving);
+        const limits = resolveLimits(model, configured(model.name, model.version), wish, defaults);
+        const version = new ServedVersion(model, limits, wish === undefined, backend, serving);
         void backend.prepare(model).catch((error: unknown) => log.error(`The ${backend.name} backend could not get ready`, error));
         const versions = this.#models.get(model.name) ?? new ModelVersions(model.name);
         versions.add(version);
@@ -247,15 +272,14 @@ export class Registry implements ModelService {
     if (exists) throw VersionExists({ model: model.name, version: model.version });
   }
 
-  async #remove(version: ServedVersion, { force }: { force: boolean }): Promise<void> {
+  async #remove(version: ServedVersion, stop: (version: ServedVersion) => Promise<void>): Promise<void> {
     const { model } = version;
     const versions = this.#models.get(model.name);
     if (versions === undefined) return;
     versions.remove(version);
     if (versions.size === 0) this.#models.delete(model.name);
     try {
-      if (force) await version.stop(AbortSignal.abort(), 0);
-      else await version.retire();
+      await stop(version);
     } catch (error) {
       const back = this.#models.get(model.name) ?? versions;
       back.restore(version);

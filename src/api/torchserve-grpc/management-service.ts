@@ -9,7 +9,7 @@ import { renderStatus, StatusError } from '../grpc-status.js';
 import { prettyJson } from '../render-error.js';
 import { type DescriptionAsked, describeCustomized } from '../torchserve-rest/customized-describe.js';
 import { describedVersion } from '../torchserve-rest/describe.js';
-import { pageOf } from '../torchserve-rest/list.js';
+import { modelPage, pageOf } from '../torchserve-rest/list.js';
 import { registerAnswer, runtimeOf } from '../torchserve-rest/register.js';
 import { scaleAnswer } from '../torchserve-rest/scale.js';
 import { INFERENCE_DIALECT } from './inference-dialect.js';
@@ -35,7 +35,7 @@ export function managementMethods(options: ManagementServiceOptions): readonly G
     service.unary(describeModel, 'manage', (request, call) =>
       request.customized && request.modelVersion !== 'all' ? describeByHandler(request, call, options) : describe(request, options),
     ),
-    service.unary(listModels, 'manage', ({ limit, nextPageToken }) => message(pageOf(gate.list(), limit === 0 ? PAGE : limit, nextPageToken))),
+    service.unary(listModels, 'manage', ({ limit, nextPageToken }) => message(modelPage(pageOf(gate.list(), limit === 0 ? PAGE : limit, nextPageToken)))),
     service.unary(registerModel, 'manage', async (request) => {
       gate.assertModelApi();
       return { msg: registerAnswer(await gate.register(registerWish(request))).text };

@@ -7,7 +7,7 @@ import type { HttpReply } from '../http-exchange.js';
 import { becomesEvents, errorEvent, eventHeaders, eventOf, KEEP_ALIVE, KEEP_ALIVE_MS } from './event-stream.js';
 
 export interface AnswerWitness {
-  readonly observer: Observer;
+  readonly observer: Pick<Observer, 'inferenceAnswered'>;
   readonly log: Log;
 }
 

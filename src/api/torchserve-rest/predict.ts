@@ -50,7 +50,8 @@ export class Predict {
   }
 }
 
-class RestInferenceRequest implements InferenceRequest {
+/** An HTTP request as an inference request. Throws BadRequest for a time-out that is none. */
+export class RestInferenceRequest implements InferenceRequest {
   readonly id: string;
   readonly version: string | undefined;
   readonly purpose: InferencePurpose;

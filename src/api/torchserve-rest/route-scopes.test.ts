@@ -8,12 +8,15 @@ import { KeptLog, silentObserver } from '../../../test/fixtures/silent-observer.
 import { InferenceGate } from '../../admission/inference-gate.js';
 import { ManagementGate } from '../../admission/management-gate.js';
 import { TokenGate } from '../../admission/token-gate.js';
+import { WorkflowGate } from '../../admission/workflow-gate.js';
+import type { WorkflowService } from '../../workflows/workflow-service.js';
 import type { ApiName, Route } from '../route.js';
 import { createRouter } from '../router.js';
 import { descriptionRoutes } from './description-routes.js';
 import { inferenceRoutes } from './inference-routes.js';
 import { managementRoutes } from './management-routes.js';
 import { metricsRoutes } from './metrics-routes.js';
+import { workflowRoutes } from './workflow-routes.js';
 
 const APIS: readonly ApiName[] = ['inference', 'management', 'metrics'];
 const folder = mkdtempSync(join(tmpdir(), 'route-scopes-'));
@@ -24,6 +27,10 @@ const models = new KeptModelService();
 models.versions.push(aDescription());
 const tokens = new TokenGate({ disabled: false, expirationMinutes: 60, keyFile: join(folder, 'key_file.json') });
 const gate = new InferenceGate(models);
+const nothing = () => {
+  throw new Error('no request gets so far');
+};
+const workflows: WorkflowService = { run: nothing, assertServed: nothing, register: nothing, unregister: nothing, list: nothing, describe: nothing };
 
 /** Every route that a server can have, with all switches on. */
 const ROUTES: readonly Route[] = [
@@ -35,6 +42,7 @@ const ROUTES: readonly Route[] = [
     refreshMemory: async () => {},
     version: '0.12.0',
   }),
+  ...workflowRoutes({ gate: new WorkflowGate(workflows), log }),
   ...metricsRoutes(() => ''),
   ...APIS.flatMap((api) => descriptionRoutes([api], '0.12.0')),
 ];
@@ -92,7 +100,7 @@ it('/token without the API key is refused by its own words', async () => {
 /** A path that fits the route: its names filled in, and a verb added where the route looks for one. */
 function aPathOf({ pattern, fits }: Route): string {
   const filled = pattern.replaceAll(/:(\w+)/g, 'm').replace('*', 'x');
-  const candidates = [filled, `${filled}:predict`, `${filled}:explain`, '/v2/models/m/versions/1/infer'];
+  const candidates = [filled, `${filled}:predict`, `${filled}:explain`, '/v2/models/m/versions/1/infer', '/WfPredict/m', '/WfPredict/m/x'];
   const path = candidates.find((candidate) => fits === undefined || fits(candidate.split('/').slice(1)));
   if (path === undefined) throw new Error(`no path is known for ${pattern}`);
   return path;

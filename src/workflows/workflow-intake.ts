@@ -1,0 +1,158 @@
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { readFile, rm, stat } from 'node:fs/promises';
+import { basename, join, resolve, sep } from 'node:path';
+import { ArchiveExists, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
+import { SconceError } from '../errors/sconce-error.js';
+import { WorkflowArchiveExists, WorkflowInvalid, WorkflowLocationRefused } from '../errors/workflow.js';
+import type { ServableModel } from '../inference/servable-model.js';
+import { AllowedUrls } from '../models/allowed-urls.js';
+import type { ArchiveCache } from '../models/archive-cache.js';
+import { download } from '../models/fetch/download.js';
+import { fileFetcher } from '../models/fetch/file.js';
+import { httpFetcher } from '../models/fetch/http.js';
+import { checkLocation } from '../models/location.js';
+import { noModelConfig } from '../models/model-config.js';
+import { copyTree, workingFolder } from '../models/working-copy.js';
+import { parseWorkflowManifest } from './workflow-manifest.js';
+import { parseWorkflowSpec, type WorkflowSpec } from './workflow-spec.js';
+
+export interface WorkflowIntakeOptions {
+  /** Folder of the workflow archives; absolute. */
+  readonly store: string | undefined;
+  readonly allowedUrls: AllowedUrls;
+  readonly cache: ArchiveCache;
+  /** Folder of this server run; working copies lie in it. */
+  readonly workDirectory: string;
+  readonly maxArchiveBytes: number;
+}
+
+/** An archive, unpacked and read. Nothing of it has been executed. */
+export interface AdmittedWorkflow {
+  /** As the manifest says. */
+  readonly name: string;
+  /** The location as it was registered. */
+  readonly url: string;
+  readonly spec: WorkflowSpec;
+  /** File of the functions, a path inside the archive. */
+  readonly handler: string | undefined;
+  /** The unpacked archive in the cache: read-only. */
+  readonly folder: string;
+  readonly contentHash: string;
+  /** Archive copied into the store by registration from a URL: deleted with the workflow. */
+  readonly downloadedArchive: string | undefined;
+}
+
+const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
+/** Bounds the time that reading them takes on the event loop. */
+const MAX_DESCRIPTION_BYTES = 2 ** 16;
+
+/** The way of a workflow archive into the server: location → fetch → unpack → manifest → specification. One that fails leaves nothing behind. */
+export class WorkflowIntake {
+  constructor(private readonly options: WorkflowIntakeOptions) {}
+
+  /** Rejects with the errors of src/errors/workflow.ts, or DownloadFailed. */
+  async admit(url: string): Promise<AdmittedWorkflow> {
+    const store = worded(() => checkLocation(url, this.options.store));
+    const downloaded = AllowedUrls.looksLikeUrl(url) ? await this.#download(url, store) : undefined;
+    try {
+      const { folder, hash } = await this.options.cache.tree(locateArchive(downloaded ?? url, url, store), url);
+      const { workflowName, specFile, handler } = parseWorkflowManifest(await readDescription(folder, 'WAR-INF/MANIFEST.json', 'The archive has no'));
+      const spec = parseWorkflowSpec(await readDescription(folder, specFile, 'The manifest names a specFile that the archive does not have:'));
+      assertFunctionsHaveFile(spec, folder, handler);
+      const downloadedArchive = downloaded === undefined ? undefined : join(store, downloaded);
+      return { name: workflowName, url, spec, handler, folder, contentHash: hash, downloadedArchive };
+    } catch (error) {
+      if (downloaded !== undefined) await rm(join(store, downloaded), { force: true });
+      if (error instanceof SconceError && !ArchiveUnreadable.is(error)) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw WorkflowInvalid({ message: `The workflow archive cannot be read: ${why}` }, error);
+    }
+  }
+
+  /** Makes a function of the workflow into a model, in a working copy of its own: a handler may write into its folder. `name` is the model's. */
+  async functionModel(workflow: AdmittedWorkflow, functionName: string, name: string): Promise<ServableModel> {
+    const directory = await workingFolder(this.options.workDirectory);
+    try {
+      await copyTree(workflow.folder, directory);
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+    return {
+      name,
+      version: '1.0',
+      url: undefined,
+      runtime: 'python',
+      backend: 'python',
+      directory,
+      linkParent: undefined,
+      handler: `${workflow.handler}:${functionName}`,
+      envelope: undefined,
+      serializedFile: undefined,
+      requirementsFile: undefined,
+      config: noModelConfig(),
+      contentHash: workflow.contentHash,
+      downloadedArchive: undefined,
+    };
+  }
+
+  /** Deletes what registration from a URL put into the store. Never rejects. */
+  async release({ downloadedArchive }: AdmittedWorkflow): Promise<void> {
+    if (downloadedArchive !== undefined) await rm(downloadedArchive, { force: true }).catch(() => undefined);
+  }
+
+  async #download(url: string, store: string): Promise<string> {
+    const { allowedUrls, maxArchiveBytes } = this.options;
+    const checked = worded(() => allowedUrls.check(url));
+    const fetcher = checked.protocol === 'file:' ? fileFetcher : httpFetcher(allowedUrls);
+    try {
+      return await download(checked, url, fetcher, { store, maxBytes: maxArchiveBytes, timeoutMs: DOWNLOAD_TIMEOUT_MS });
+    } catch (error) {
+      throw ArchiveExists.is(error) ? WorkflowArchiveExists({ file: basename(checked.pathname) }, error) : error;
+    }
+  }
+}
+
+/** The checks of a model's location, in the words for a workflow's. */
+function worded<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!LocationRefused.is(error)) throw error;
+    throw WorkflowLocationRefused({ message: error.message.replace(/^Model store/, 'Workflow store') }, error);
+  }
+}
+
+/** A file of the store by its base name, and nothing that a link leads to elsewhere. Throws WorkflowLocationRefused. */
+function locateArchive(name: string, url: string, store: string): string {
+  const file = join(store, basename(name));
+  const isThere = existsSync(file) && statSync(file).isFile() && realpathSync(file).startsWith(realpathSync(store) + sep);
+  if (!isThere) throw WorkflowLocationRefused({ message: `Workflow not found in workflow store: ${url}` });
+  return file;
+}
+
+/** Throws WorkflowInvalid for a file that the archive doesn't have or that is longer than any description; `missing` words the first. */
+async function readDescription(folder: string, name: string, missing: string): Promise<string> {
+  const path = inside(folder, name);
+  if (path === undefined) throw WorkflowInvalid({ message: `${missing} ${name}.` });
+  if ((await stat(path)).size > MAX_DESCRIPTION_BYTES) throw WorkflowInvalid({ message: `${name} is longer than ${MAX_DESCRIPTION_BYTES} bytes.` });
+  return readFile(path, 'utf8');
+}
+
+function assertFunctionsHaveFile({ nodes }: WorkflowSpec, folder: string, handler: string | undefined): void {
+  const functions = [...nodes.values()].filter(({ url }) => url === undefined).map(({ name }) => name);
+  if (functions.length === 0) return;
+  if (handler === undefined)
+    throw WorkflowInvalid({
+      message: `dag names ${functions.join(', ')}: no models of the specification, and the archive has no handler file with functions.`,
+    });
+  // A colon would end the file's name where the handler is read.
+  if (!/^[^:]+\.py$/.test(handler) || inside(folder, handler) === undefined)
+    throw WorkflowInvalid({ message: `The manifest names ${handler} as its handler, which is no Python file of the archive.` });
+}
+
+/** The path of a file of the archive; undefined when there is none, or it lies elsewhere. */
+function inside(folder: string, name: string): string | undefined {
+  const path = resolve(folder, name);
+  return path.startsWith(folder + sep) && existsSync(path) && statSync(path).isFile() ? path : undefined;
+}
