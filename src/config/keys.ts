@@ -66,7 +66,7 @@ const KEYS = {
   workflowStore: key('workflow_store', text, undefined, 'Folder of the workflow archives; the model store unless set.'),
   loadModels: key('load_models', text, undefined, 'Models to load at start: `all`, or a list of `name=location` or `location`.'),
   models: key('models', text, undefined, 'JSON of settings by model and version.', noEnv),
-  modelSnapshot: key('model_snapshot', text, undefined, 'A snapshot to restore.', { ...noEnv, ...java('snapshots are not read yet') }),
+  modelSnapshot: key('model_snapshot', text, undefined, 'JSON of the models to serve, as a snapshot holds it; load_models is ignored then.', noEnv),
   defaultWorkersPerModel: key('default_workers_per_model', integer(0), '0', 'Workers of a model that says nothing; 0: one per GPU, else one per CPU.'),
   defaultResponseTimeoutS: key('default_response_timeout', integer(0), '120', 'Seconds a worker may take for a batch.'),
   defaultStartupTimeoutS: key('default_startup_timeout', integer(0), '120', 'Seconds a worker may take to load.'),
@@ -132,7 +132,7 @@ const KEYS = {
   vmargs: key('vmargs', text, undefined, 'Arguments of the Java machine.', { ...noEnv, ...java('there is no Java machine') }),
   pluginsPath: key('plugins_path', text, undefined, 'Plug-ins of the Java server.', { ...noEnv, ...java('Java plug-ins cannot be loaded') }),
   numWorkers: key('NUM_WORKERS', integer(0), '1', 'Read by a Java plug-in.', { ...noEnv, ...java('Java plug-ins cannot be loaded') }),
-  tsConfigFile: key('tsConfigFile', text, undefined, 'Written into snapshots by the Java server.', { ...noEnv, ...java('it only stands in snapshots') }),
+  tsConfigFile: key('tsConfigFile', text, undefined, 'Written into snapshots: the config file that the server was started with.', noEnv),
   cacheDir: key('sconce_cache_dir', text, undefined, 'Where unpacked archives and installed packages are kept, by content; the user cache unless set.', {
     env: 'SCONCE_CACHE_DIR',
   }),

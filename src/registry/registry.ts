@@ -9,7 +9,7 @@ import type { Log } from '../observability/observer.js';
 import type { ListedModel, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from './model-service.js';
 import { ModelVersions } from './model-versions.js';
 import { ServedVersion, type ServingParts } from './served-version.js';
-import { type ConfiguredVersion, resolveLimits, type ServerDefaults } from './version-limits.js';
+import { type ConfiguredVersion, type RestoredLimits, resolveLimits, restoredLimits, type ServerDefaults, type VersionLimits } from './version-limits.js';
 
 /** The way a model gets in, and out again. */
 interface ModelIntake {
@@ -36,6 +36,17 @@ export interface RegistryOptions {
 export interface StartupModel {
   readonly name: string | undefined;
   readonly url: string;
+}
+
+/** A version to serve as it was served before. */
+export interface RestoredVersion extends RestoredLimits {
+  readonly model: string;
+  readonly version: string;
+  readonly isDefault: boolean;
+  /** Name in the model store. */
+  readonly archive: string;
+  readonly runtime: ServableModel['runtime'] | undefined;
+  readonly handler: string | undefined;
 }
 
 /** What is served: names, versions, defaults. All changes of one model run one after another; requests never wait for them. */
@@ -65,17 +76,54 @@ export class Registry implements ModelService {
 
   /** Loads the start-up models one after another up to their unpacking; their workers come up together. A broken one is logged and left out. `stopping` ends it. */
   async loadAtStartup(models: readonly StartupModel[], stopping?: AbortSignal): Promise<void> {
+    const { configured, defaults } = this.options;
+    await this.#loadAll(models, stopping, async ({ name, url }) => {
+      const limitsOf = (model: ServableModel) => resolveLimits(model, configured(model.name, model.version), undefined, defaults);
+      const version = await this.#admit({ url, modelName: name }, limitsOf, true);
+      this.#startup.push(version.model.name);
+      return version;
+    });
+  }
+
+  /** Serves what was served before, in the way of start-up models. Gives what could not be restored, or not before `stopping` ended it. */
+  async restore<T extends RestoredVersion>(versions: readonly T[], stopping?: AbortSignal): Promise<readonly T[]> {
+    const { configured, defaults, log } = this.options;
+    const wanted = versions.map((restored) => ({ url: restored.archive, restored }));
+    const left = await this.#loadAll(wanted, stopping, async ({ restored }) => {
+      const { archive, model: modelName, runtime, handler } = restored;
+      const limitsOf = (model: ServableModel) => restoredLimits(model, configured(model.name, model.version), restored, defaults);
+      const version = await this.#admit({ url: archive, modelName, runtime, handler }, limitsOf, false);
+      const found = version.model.version;
+      if (found !== restored.version)
+        log.warn(`${archive} is version ${found}, not ${restored.version} as the snapshot says: model ${modelName} is served as ${found}`);
+      if (restored.isDefault) this.setDefault(modelName, found);
+      return version;
+    });
+    return left.map(({ restored }) => restored);
+  }
+
+  /** Admits one after another and starts their workers. A broken one is logged. Gives those that were not admitted. */
+  async #loadAll<T extends { readonly url: string }>(
+    wanted: readonly T[],
+    stopping: AbortSignal | undefined,
+    admit: (one: T) => Promise<ServedVersion>,
+  ): Promise<readonly T[]> {
     const { log } = this.options;
     const workers: Promise<unknown>[] = [];
-    for (const { name, url } of models) {
-      if (stopping?.aborted) break;
+    const left: T[] = [];
+    for (const one of wanted) {
+      const { url } = one;
+      if (stopping?.aborted) {
+        left.push(one);
+        continue;
+      }
       log.info(`Loading initial models: ${url}`);
       try {
-        const version = await this.#admit({ url, modelName: name, synchronous: false, s3SseKms: false }, true);
-        this.#startup.push(version.model.name);
+        const version = await admit(one);
         const started = version.scale(version.limits.minWorkers, version.limits.maxWorkers, version.model.version);
         workers.push(started.catch((error: unknown) => log.warn(`Failed to load model: ${url}: ${error instanceof Error ? error.message : 'unknown'}`)));
       } catch (error) {
+        left.push(one);
         log.warn(`Failed to load model: ${url}: ${error instanceof Error ? error.message : String(error)}`);
         if (!(error instanceof SconceError)) log.error('Unexpected error while loading a model', error);
       }
@@ -83,10 +131,12 @@ export class Registry implements ModelService {
     void Promise.all(workers).then(() => {
       this.#startupDone = true;
     });
+    return left;
   }
 
   async register(wish: RegisterWish): Promise<Registered> {
-    const version = await this.#admit(wish, false);
+    const { configured, defaults } = this.options;
+    const version = await this.#admit(wish, (admitted) => resolveLimits(admitted, configured(admitted.name, admitted.version), wish, defaults), false);
     const { model, limits } = version;
     const facts = { model: model.name, version: model.version, minWorkers: limits.minWorkers };
     if (limits.minWorkers <= 0) return { ...facts, workers: 'none' };
@@ -204,8 +254,12 @@ export class Registry implements ModelService {
     }
   }
 
-  async #admit(wish: RegisterWish, atStartup: boolean): Promise<ServedVersion> {
-    const { intake, serving, defaults, configured, log } = this.options;
+  async #admit(
+    wish: Pick<RegisterWish, 'url' | 'modelName' | 'runtime' | 'handler'>,
+    limitsOf: (model: ServableModel) => VersionLimits,
+    atStartup: boolean,
+  ): Promise<ServedVersion> {
+    const { intake, serving, log } = this.options;
     const admitted = await intake.admit(wish);
     return this.#change(admitted.name, async () => {
       try {
@@ -213,8 +267,7 @@ export class Registry implements ModelService {
         const model = await this.#prepare(admitted);
         const backend = serving.backends.get(model.backend);
         if (backend === undefined) throw BackendUnavailable({ backend: model.backend, why: 'it is not part of this server' });
-        const limits = resolveLimits(model, configured(model.name, model.version), atStartup ? undefined : wish, defaults);
-        const version = new ServedVersion(model, limits, atStartup, backend, serving);
+        const version = new ServedVersion(model, limitsOf(model), atStartup, backend, serving);
         void backend.prepare(model).catch((error: unknown) => log.error(`The ${backend.name} backend could not get ready`, error));
         const versions = this.#models.get(model.name) ?? new ModelVersions(model.name);
         versions.add(version);
