@@ -238,7 +238,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   else {
     log.info(`Restoring models from the snapshot in ${settings.configFile}`);
     if (restored.length === 0) log.warn('Model snapshot is empty. Starting without initial models.');
-    keeper?.carry(await registry.restore(restored, stopping.signal));
+    const left = await registry.restore(restored, stopping.signal);
+    keeper?.carry(left);
   }
   for (const listener of listeners) life.add(listener);
   if (keeper !== undefined) life.add(snapshotsPart(keeper));

@@ -64,35 +64,41 @@ const version = z
     { error: 'it must be an object' },
   )
   .refine(({ minWorkers, maxWorkers }) => maxWorkers >= minWorkers, { path: ['maxWorkers'], error: 'it must not be less than minWorkers' });
-const versions = z.record(z.string(), version, { error: 'it must be an object of versions' });
-const document = z.object({ models: z.record(z.string(), versions, { error: 'it must be an object of models' }) }, { error: 'it must be a JSON object' });
 
 /** Reads the JSON of `model_snapshot`, as servers or people write it. Throws SyntaxError in words for people: what is wrong, and at which key. */
 export function parseModelSnapshot(json: string): readonly SnapshotVersion[] {
-  const read = document.safeParse(parseLenientJson(json));
-  if (!read.success) {
-    const [issue] = read.error.issues;
-    throw new SyntaxError(`${issue?.path.join('.') || 'the whole'}: ${issue?.message ?? 'it cannot be read'}`);
-  }
-  return Object.entries(read.data.models).flatMap(([model, byVersion]) =>
-    Object.entries(byVersion).map(
-      ([name, entry]): SnapshotVersion => ({
+  const [, models] = membersOf(parseLenientJson(json), 'the whole').find(([key]) => key === 'models') ?? [];
+  return membersOf(models, 'models').flatMap(([model, byVersion]) =>
+    membersOf(byVersion, `models.${model}`).map(([name, entry]): SnapshotVersion => {
+      const read = version.safeParse(entry);
+      if (!read.success) {
+        const [issue] = read.error.issues;
+        throw new SyntaxError(`${['models', model, name, ...(issue?.path ?? [])].join('.')}: ${issue?.message}`);
+      }
+      const { defaultVersion, marName, minWorkers, maxWorkers, batchSize, maxBatchDelay, responseTimeout, startupTimeout, runtimeType, handler } = read.data;
+      return {
         model,
         version: name,
-        isDefault: entry.defaultVersion,
-        archive: entry.marName,
-        minWorkers: entry.minWorkers,
-        maxWorkers: entry.maxWorkers,
-        batchSize: entry.batchSize,
-        maxBatchDelayMs: entry.maxBatchDelay,
-        responseTimeoutS: entry.responseTimeout ?? undefined,
-        startupTimeoutS: entry.startupTimeout ?? undefined,
-        runtime: entry.runtimeType ?? undefined,
-        handler: entry.handler ?? undefined,
+        isDefault: defaultVersion,
+        archive: marName,
+        minWorkers,
+        maxWorkers,
+        batchSize,
+        maxBatchDelayMs: maxBatchDelay,
+        responseTimeoutS: responseTimeout ?? undefined,
+        startupTimeoutS: startupTimeout ?? undefined,
+        runtime: runtimeType ?? undefined,
+        handler: handler ?? undefined,
         parallelLevel: undefined,
-      }),
-    ),
+      };
+    }),
   );
+}
+
+/** By hand: a schema of names drops `__proto__`, which a model may be called. */
+function membersOf(value: unknown, where: string): readonly (readonly [string, unknown])[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new SyntaxError(`${where}: it must be an object`);
+  return Object.entries(value);
 }
 
 /** The JSON that TorchServe writes and reads. `name` is the file's. */
