@@ -22,8 +22,17 @@ export function printConfig(
       ['key', 'value', 'from'],
       shown.map(({ key, value, source, where, ignored }) => [
         key,
-        value ?? '',
+        inOneCell(value ?? ''),
         `${source === 'default' || source === 'unset' ? source : where}${ignored === undefined ? '' : ` (ignored: ${ignored})`}`,
       ]),
     );
+}
+
+const CELL_CHARS = 100;
+
+/** JSON over many lines, as `models` and `model_snapshot` are, would leave no table. `--json` has it whole. */
+function inOneCell(value: string): string {
+  if (!value.trimStart().startsWith('{')) return value;
+  const line = value.replace(/\s+/g, ' ');
+  return line.length > CELL_CHARS ? `${line.slice(0, CELL_CHARS - 1)}…` : line;
 }
