@@ -16,7 +16,7 @@ The file is the one that \`TS_CONFIG_FILE\` names, else \`--ts-config\`, else th
 
 \`sconce config\` prints every setting, its value and where it came from; \`sconce config --changed\` only what differs from the defaults. A wrong value stops the start with one line that names the key, the value and what is allowed. An unknown key is warned about, with the nearest one that exists.
 
-Addresses are \`http://host:port\`, \`https://host:port\` or \`unix:/path\`. With https and no key material the server makes a certificate of its own at start.
+Addresses are \`http://host:port\`, \`https://host:port\` or \`unix:/path\`; IPv6 hosts stand in brackets, as in \`http://[::1]:8080\`. With https and no key material the server makes a certificate of its own at start.
 
 | key | default | allowed | environment | meaning |
 | --- | --- | --- | --- | --- |

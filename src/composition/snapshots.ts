@@ -10,7 +10,8 @@ const LEAVE = 'the file is left as it is: mend it, or start with --ncs, or with 
 /** What the settings say is to be restored; undefined: they name no snapshot. `store` is absolute. Throws SnapshotInvalid, before anything is loaded. */
 export function modelsToRestore(settings: Settings, store: string | undefined): readonly SnapshotVersion[] | undefined {
   const { modelSnapshot, configFile, fromNewestSnapshot, sources } = settings;
-  const file = configFile ?? sources.get('model_snapshot')?.where ?? '';
+  const stands = sources.get('model_snapshot');
+  const file = (stands === undefined || stands.source === 'file' ? configFile : stands.where) ?? '';
   const invalid = (why: string, cause?: unknown) => SnapshotInvalid({ file, why, cure: fromNewestSnapshot ? LEAVE : 'mend model_snapshot there' }, cause);
   if (modelSnapshot === undefined) {
     if (fromNewestSnapshot) throw invalid('model_snapshot is missing');

@@ -56,7 +56,7 @@ const KEYS = {
   enableGrpcSsl: key('enable_grpc_ssl', boolean, 'false', 'TLS on both gRPC ports, from certificate_file and private_key_file.'),
   keystore: key('keystore', text, undefined, 'Key store with the TLS key; beats private_key_file.'),
   keystorePass: key('keystore_pass', text, 'changeit', 'Password of the key store.', { secret: true }),
-  keystoreType: key('keystore_type', text, 'PKCS12', 'Kind of the key store.'),
+  keystoreType: key('keystore_type', text, 'PKCS12', 'Kind of the key store: PKCS12 or JKS.'),
   privateKeyFile: key('private_key_file', text, undefined, 'PEM file of the TLS key.'),
   certificateFile: key('certificate_file', text, undefined, 'PEM file of the TLS certificate chain.'),
   corsAllowedOrigin: key('cors_allowed_origin', text, undefined, 'Value of access-control-allow-origin on every answer.'),
