@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -91,6 +91,16 @@ describe('a snapshot', () => {
     await keeper.save('snapshot');
 
     expect(filesOf()).toEqual(['20261126224425812-snapshot.cfg']);
+  });
+
+  it('of the start takes away what a server left that was killed while it wrote, and no file that grows', async () => {
+    for (const name of ['.saving-old', '.saving-new']) mkdirSync(join(folder, name), { recursive: true });
+    writeFileSync(join(folder, '.saving-old', '20261126224425811-snapshot.cfg'), 'half of');
+    utimesSync(join(folder, '.saving-old'), 0, 0);
+
+    await keeper.save('startup');
+
+    expect(filesOf()).toEqual(['.saving-new', '20261126224425812-startup.cfg']);
   });
 
   it('of the shutdown is the last one', async () => {

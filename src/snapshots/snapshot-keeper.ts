@@ -7,7 +7,7 @@ import type { ModelService, VersionDescription } from '../registry/model-service
 import { archiveName } from './archive-name.js';
 import { modelSnapshotJson, type SnapshotVersion } from './model-snapshot.js';
 import { settingsEntries } from './settings-entries.js';
-import { writeFileWhole } from './write-file.js';
+import { removeAbandoned, writeFileWhole } from './write-file.js';
 
 export interface SnapshotKeeperOptions {
   /** Where the files go; absolute. It is made when it is first needed. */
@@ -105,6 +105,7 @@ export class SnapshotKeeper {
       const text = propertiesText(['Saving snapshot', time.toISOString()], [...settingsEntries(settings), ['model_snapshot', json]]);
       await writeFileWhole(folder, name, Buffer.from(text, 'latin1'));
       log.debug(`Saved snapshot ${join(folder, name)}`);
+      if (moment.reason === 'startup') await removeAbandoned(folder);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       log.warn(`The ${moment.reason} snapshot could not be written to ${folder}: ${why}. The server goes on; a restart knows the snapshots before it.`);
