@@ -11,6 +11,7 @@ const ROOMS = {
   packing: ['models', 'backends', 'inference', 'errors', 'config', 'observability', 'platform', 'threads'],
   scheduling: ['inference', 'errors', 'config', 'observability'],
   registry: ['scheduling', 'models', 'inference', 'errors', 'config', 'observability'],
+  snapshots: ['registry', 'models', 'inference', 'errors', 'config', 'observability'],
   workflows: ['registry', 'models', 'inference', 'errors', 'config', 'observability'],
   admission: ['workflows', 'registry', 'inference', 'errors', 'config', 'observability'],
   api: ['admission', 'inference', 'errors', 'config', 'observability'],

@@ -12,11 +12,11 @@ const HEAD = `<!-- Made by scripts/make-config-docs.mjs from src/config/keys.ts.
 
 Settings come from four places, the later beating the earlier: defaults, the config file, the command line, and \`TS_*\` environment variables where the file says \`enable_envvars_config=true\`.
 
-The file is the one that \`TS_CONFIG_FILE\` names, else \`--ts-config\`, else \`config.properties\` in the working directory. It is a Java properties file: \`=\`, \`:\` or a blank separates key and value, \`\\\` continues a line, \`#\` and \`!\` begin comments. \`$$NAME$$\` in a value is replaced by the environment variable NAME; where that isn't set, the server doesn't start.
+The file is the one that \`TS_CONFIG_FILE\` names, else \`--ts-config\`, else the newest [snapshot](snapshots.md) unless \`--ncs\`, else \`config.properties\` in the working directory. Exactly one is read. It is a Java properties file: \`=\`, \`:\` or a blank separates key and value, \`\\\` continues a line, \`#\` and \`!\` begin comments. \`$$NAME$$\` in a value is replaced by the environment variable NAME; where that isn't set, the server doesn't start.
 
 \`sconce config\` prints every setting, its value and where it came from; \`sconce config --changed\` only what differs from the defaults. A wrong value stops the start with one line that names the key, the value and what is allowed. An unknown key is warned about, with the nearest one that exists.
 
-Addresses are \`http://host:port\`, \`https://host:port\` or \`unix:/path\`. With https and no key material the server makes a certificate of its own at start.
+Addresses are \`http://host:port\`, \`https://host:port\` or \`unix:/path\`; IPv6 hosts stand in brackets, as in \`http://[::1]:8080\`. With https and no key material the server makes a certificate of its own at start.
 
 | key | default | allowed | environment | meaning |
 | --- | --- | --- | --- | --- |

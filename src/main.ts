@@ -29,6 +29,7 @@ import { type AuthorSession, serveForAuthor, withOneWorker } from './composition
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
 import { createArchiveCache, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
+import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { type Address, sameAddress } from './config/address.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
@@ -52,6 +53,8 @@ import { SystemMetrics } from './observability/system-metrics.js';
 import { createTempFolder } from './platform/temp-folder.js';
 import type { ModelService } from './registry/model-service.js';
 import { Registry } from './registry/registry.js';
+import { SnapshotKeeper } from './snapshots/snapshot-keeper.js';
+import { SnapshottingModels } from './snapshots/snapshotting-models.js';
 import { TORCHSERVE_VERSION } from './version.js';
 import { Workflows } from './workflows/workflows.js';
 
@@ -76,6 +79,8 @@ export interface ServerOptions {
   readonly stopping?: AbortSignal;
   /** Where the log's lines go beside the files; standard output unless given. */
   readonly console?: LineSink | undefined;
+  /** Where snapshots are written; absolute. None are unless given. */
+  readonly snapshotFolder?: string | undefined;
   /** One model, served for its author: `sconce dev`, and no other server. */
   readonly author?: AuthorSession | undefined;
 }
@@ -86,7 +91,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** Builds and starts a server. Resolves when all listeners are open. Rejects with ConfigInvalid, BindFailed or KeyFileNotWritten, with nothing left running or lying about. */
+/** Builds and starts a server. Resolves when all listeners are open. Rejects with ConfigInvalid, SnapshotInvalid, BindFailed or KeyFileNotWritten, with nothing left running or lying about. */
 export async function startServer(settings: Settings, options: ServerOptions): Promise<RunningServer> {
   const { cwd, env } = options;
   const logFolder = resolve(cwd, env.LOG_LOCATION ?? 'logs');
@@ -114,8 +119,10 @@ interface Foundation {
 
 /** Builds the parts in the order of the request's way backwards, so that each finds what it stands on, and starts them. */
 async function assemble(settings: Settings, options: ServerOptions, { files, log, life, logFolder, metricsFolder }: Foundation): Promise<RunningServer> {
-  const { cwd, env, print, author } = options;
+  const { cwd, env, print, author, snapshotFolder } = options;
   for (const warning of options.warnings) log.warn(warning);
+  const store = settings.modelStore === undefined ? undefined : resolve(cwd, settings.modelStore);
+  const restored = author === undefined ? modelsToRestore(settings, store) : undefined;
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
   const pool = createUnpackingPool();
@@ -149,7 +156,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const cache = createArchiveCache(settings, { env, pool, log });
   const intake = createIntake(settings, {
     ...around,
-    store: folderOf(settings.modelStore, cwd),
+    store,
     env,
     cache,
     workDirectory: runFolder.path,
@@ -202,7 +209,11 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     keyFile: join(cwd, 'key_file.json'),
   });
   const authored = author === undefined ? undefined : serveForAuthor(author, { registry, maxWaiting: settings.jobQueueSize, log: log.named('sconce.dev') });
-  const models: ModelService = authored?.models ?? registry;
+  const keeper =
+    snapshotFolder === undefined
+      ? undefined
+      : new SnapshotKeeper({ folder: snapshotFolder, settings, store, models: registry, log: log.named('sconce.snapshots') });
+  const models: ModelService = authored?.models ?? (keeper === undefined ? registry : new SnapshottingModels(registry, keeper));
   const inferenceGate = new InferenceGate(models);
   const managementGate = new ManagementGate(models, { enableModelApi: settings.enableModelApi });
   let isDraining = false;
@@ -266,8 +277,15 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };
   log.info(startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
   tokens.start();
-  await registry.loadAtStartup(startupModels(settings, cwd), stopping.signal);
+  if (restored === undefined) await registry.loadAtStartup(startupModels(settings, store), stopping.signal);
+  else {
+    log.info(`Restoring models from the snapshot in ${settings.configFile}`);
+    if (restored.length === 0) log.warn('Model snapshot is empty. Starting without initial models.');
+    const left = await registry.restore(restored, stopping.signal);
+    keeper?.carry(left);
+  }
   for (const listener of listeners) life.add(listener);
+  if (keeper !== undefined) life.add(snapshotsPart(keeper));
   if (authored !== undefined) life.add(authored.part);
   if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000, () => gpuFigures(gpuWatch)));
   await life.start();
@@ -282,6 +300,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const stop = async (): Promise<void> => {
     isDraining = true;
     endInstalling();
+    void keeper?.save('shutdown');
     log.info('Stopping: accepted requests are answered, new ones refused.');
     const deadline = AbortSignal.timeout(Math.max(1, settings.drainTimeoutS * 1000));
     const lastWords = AbortSignal.timeout(settings.drainTimeoutS * 1000 + LAST_WORDS_MS);
@@ -380,9 +399,8 @@ function metricsConfig({ metricsConfig: file }: Settings, log: Log): MetricsConf
   }
 }
 
-function startupModels({ loadModels, modelStore }: Settings, cwd: string): readonly WantedModel[] {
+function startupModels({ loadModels }: Settings, store: string | undefined): readonly WantedModel[] {
   if (loadModels !== 'all') return loadModels;
-  const store = folderOf(modelStore, cwd);
   if (store === undefined || !existsSync(store)) return [];
   return storeEntries(store).map((url) => ({ name: undefined, url }));
 }

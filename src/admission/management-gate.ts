@@ -1,11 +1,10 @@
 import { BadRequest, Invariant, MethodNotAllowed } from '../errors/admission.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { ListedModel, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
+import { MAX_WORKERS_PER_MODEL } from '../registry/version-limits.js';
 
 export type { ListedModel, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
 
-/** Workers that one call may ask for. */
-const MAX_WORKERS = 1000;
 /** The result of an action that nothing was wrong with. */
 export const DONE = 'done';
 
@@ -120,5 +119,5 @@ export function withoutSecrets(url: string): string {
 
 /** Throws BadRequest for a count that no machine can mean. */
 function assertCount(workers: number): void {
-  if (workers > MAX_WORKERS) throw BadRequest({ message: `More than ${MAX_WORKERS} workers of one model are not allowed.` });
+  if (workers > MAX_WORKERS_PER_MODEL) throw BadRequest({ message: `More than ${MAX_WORKERS_PER_MODEL} workers of one model are not allowed.` });
 }

@@ -55,6 +55,16 @@ describe('the checks before a start', () => {
     expect(named('model_store=C:\\users\n')).toMatch(/^Invalid configuration: model_store /);
   });
 
+  it('look at the store of the newest snapshot where no config file is named, unless snapshots are to be left alone', () => {
+    const env = { LOG_LOCATION: inFolder('logs') };
+    mkdirSync(join(folder, 'logs', 'config'), { recursive: true });
+    writeFileSync(join(folder, 'logs', 'config', '20261126224425812-shutdown.cfg'), `model_store=${inFolder('store')}\n`);
+
+    expect(check([], env).refusal).toBeUndefined();
+    expect(check(['--ncs'], env).refusal).toBe('Missing mandatory parameter --model-store');
+    expect(check(['--ts-config', config('')], env).refusal).toBe('Missing mandatory parameter --model-store');
+  });
+
   it('prefer TS_CONFIG_FILE to --ts-config, and take an empty one and an empty TEMP for none', () => {
     const args = ['--model-store', inFolder('store'), '--ts-config', config('')];
 

@@ -1,5 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { parseProperties } from '../config/properties.js';
+import { findConfigFile } from '../config/resolve.js';
+import { snapshotFolder } from '../config/snapshot-files.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { TorchServeArguments } from './torchserve-arguments.js';
 
@@ -29,11 +31,13 @@ export function checkLaunch(wish: TorchServeArguments, env: Env): LaunchCheck {
   if (env.TEMP && !isFolder(env.TEMP)) return refused(`Invalid temp directory: ${env.TEMP}, please check TEMP environment variable.`);
   const named = namedConfig(wish, env);
   if (named !== undefined && !isFile(named)) return refused(`--ts-config file not found: ${named}`);
-  // TorchServe's launcher doesn't look into ./config.properties; the server reads that file, so its store counts.
-  const config = named ?? (isFile('config.properties') ? 'config.properties' : undefined);
   let configured: ReadonlyMap<string, string>;
   try {
-    configured = config === undefined ? new Map() : readConfig(config);
+    // TorchServe's launcher looks into the named file only; the server reads another one then, so its store counts.
+    const cwd = process.cwd();
+    const snapshots = wish.noConfigSnapshots ? undefined : snapshotFolder(env, cwd);
+    const { file } = findConfigFile({ env, cwd, configFile: wish.tsConfig, snapshotFolder: snapshots });
+    configured = file !== undefined && isFile(file) ? readConfig(file) : new Map();
   } catch (error) {
     if (error instanceof SconceError) return refused(error.message);
     throw error;

@@ -19,13 +19,14 @@ export async function main(args: readonly string[]): Promise<number> {
     .exitOverride();
 
   addServeFlags(program.command('serve').description('run a server'))
-    .option('--ncs, --no-config-snapshots', 'accepted; snapshots are neither read nor written yet')
+    .option('--ncs, --no-config-snapshots', 'neither read nor write snapshots')
     .option('--foreground', 'stay until the server ends; this is the default')
     .option('--detach', 'start it in the background; `sconce stop` ends it')
-    .action(async (flags: ServeFlags & { config?: string; detach?: boolean; foreground?: boolean }) => {
+    .action(async (flags: ServeFlags & { config?: string; detach?: boolean; foreground?: boolean; configSnapshots: boolean }) => {
+      const how = { snapshots: flags.configSnapshots };
       if (flags.detach && flags.foreground) program.error("error: option '--detach' cannot be used with option '--foreground'");
-      if (flags.detach) code = await (await import('./serve-detached.js')).serveDetached(flagSettings(flags), flags.config);
-      else code = await (await import('./run-server.js')).runServer(flagSettings(flags), flags.config);
+      if (flags.detach) code = await (await import('./serve-detached.js')).serveDetached(flagSettings(flags), flags.config, how);
+      else code = await (await import('./run-server.js')).runServer(flagSettings(flags), flags.config, how);
     });
 
   program
@@ -41,10 +42,12 @@ export async function main(args: readonly string[]): Promise<number> {
   addServeFlags(program.command('config').description('print each setting, its value and where it comes from'))
     .option('--json', 'as JSON')
     .option('--changed', 'only what differs from the defaults')
+    .option('--ncs, --no-config-snapshots', 'as if no snapshot had been written')
     .option('-q, --quiet', 'no warnings')
-    .action(async (flags: ServeFlags & { config?: string; json?: boolean; changed?: boolean; quiet?: boolean }) => {
+    .action(async (flags: ServeFlags & { config?: string; json?: boolean; changed?: boolean; quiet?: boolean; configSnapshots: boolean }) => {
       const { printConfig } = await import('./config.js');
-      printConfig(flagSettings(flags), flags.config, { json: flags.json === true, changed: flags.changed === true, quiet: flags.quiet === true });
+      const how = { json: flags.json === true, changed: flags.changed === true, quiet: flags.quiet === true, snapshots: flags.configSnapshots };
+      printConfig(flagSettings(flags), flags.config, how);
     });
 
   const client = (command: Command): Command =>

@@ -1,5 +1,6 @@
 import type { Address } from '../config/address.js';
 import { resolveSettings } from '../config/resolve.js';
+import { snapshotFolder } from '../config/snapshot-files.js';
 
 /** The flags by which commands find a server that runs. What they leave out, the config file says. */
 export interface ClientFlags {
@@ -27,7 +28,8 @@ export function findDoor(name: DoorName, flags: ClientFlags, surroundings: { env
   const told = flags[name];
   if (told !== undefined && !told.startsWith('unix:')) return { url: told.replace(/\/$/, ''), socketPath: undefined, text: told };
   const given = told === undefined ? new Map() : new Map([[`${name}_address`, { text: told, where: `--${name}` }]]);
-  const { settings } = resolveSettings({ flags: given, configFile: flags.config, ...surroundings });
+  const folder = snapshotFolder(surroundings.env, surroundings.cwd);
+  const { settings } = resolveSettings({ flags: given, configFile: flags.config, snapshotFolder: folder, ...surroundings });
   return doorOf(name === 'management' ? settings.managementAddress : settings.inferenceAddress);
 }
 

@@ -59,5 +59,6 @@ if (given === undefined) {
   );
   process.exit(1);
 }
-const { config, python, set = [], noSnapshots: _unused, ...flags } = given;
-process.exit(await runServer(flagSettings({ ...flags, set: python === undefined ? set : [...set, `python=${python}`] }), config));
+const { config, python, set = [], noSnapshots, ...flags } = given;
+const settings = flagSettings({ ...flags, set: python === undefined ? set : [...set, `python=${python}`] });
+process.exit(await runServer(settings, config, { snapshots: noSnapshots !== true }));

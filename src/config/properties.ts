@@ -1,4 +1,4 @@
-import { Pair, parseLines } from 'dot-properties';
+import { Pair, parseLines, stringify } from 'dot-properties';
 import { ConfigInvalid } from '../errors/config.js';
 
 /** One entry of a properties file, with the line it begins on. */
@@ -24,4 +24,9 @@ export function parseProperties(content: string, name: string): readonly Propert
     found.set(node.key, { key: node.key, value: node.value, line });
   }
   return [...found.values()];
+}
+
+/** Properties text that `parseProperties` and Java read back as it was: an entry a line under its comments, in Latin-1, all beyond it as `\\uXXXX`. */
+export function propertiesText(comments: readonly string[], entries: readonly (readonly [key: string, value: string])[]): string {
+  return `${stringify([...comments, ...entries.map(([key, value]) => [key, value])], { commentPrefix: '#', keySep: '=', lineWidth: null })}\n`;
 }

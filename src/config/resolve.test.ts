@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -68,6 +68,35 @@ describe('settings', () => {
     expect([settings.modelStore, settings.tokenExpirationMin, settings.allowedUrls]).toEqual(['env', 0.25, ['file://.*|http(s)?://.*']]);
     expect(resolved('enable_envvars_config=true\nuse_env_allowed_urls=true\n', { env }).settings.allowedUrls).toEqual(['x']);
     expect(resolved('', { env: { TS_OPEN_INFERENCE_PROTOCOL: 'oip' } }).settings.openInferenceProtocol).toBe(true);
+  });
+
+  it('prefer the newest snapshot to config.properties here, and a named file to both', () => {
+    const snapshotFolder = join(cwd, 'snapshots');
+    mkdirSync(snapshotFolder);
+    writeFileSync(join(cwd, 'config.properties'), 'job_queue_size=1\n');
+    writeFileSync(join(snapshotFolder, '20261126224425812-startup.cfg'), 'job_queue_size=2\n');
+    writeFileSync(join(snapshotFolder, '20261126224425813-shutdown.cfg'), 'job_queue_size=3\nnever_heard_of=1\n');
+
+    const newest = resolveSettings({ flags: new Map(), env: {}, cwd, configFile: undefined, snapshotFolder });
+    const named = resolved('job_queue_size=4\n', { snapshotFolder });
+    const without = resolveSettings({ flags: new Map(), env: {}, cwd, configFile: undefined });
+
+    expect([newest.settings.jobQueueSize, newest.settings.fromNewestSnapshot]).toEqual([3, true]);
+    expect(newest.settings.configFile).toBe(join(snapshotFolder, '20261126224425813-shutdown.cfg'));
+    expect(newest.warnings[0]).toMatch(
+      /^config.properties is not read: the newest snapshot goes before it \(.*shutdown\.cfg\); --ncs or --ts-config changes that$/,
+    );
+    expect(newest.settings.sources.get('never_heard_of')?.text).toBe('1');
+    expect([named.settings.jobQueueSize, named.settings.fromNewestSnapshot]).toEqual([4, false]);
+    expect([without.settings.jobQueueSize, without.settings.fromNewestSnapshot]).toEqual([1, false]);
+  });
+
+  it('say that --models is for nothing where a snapshot names the models', () => {
+    const flags = new Map([['load_models', { text: 'all', where: '--models' }]]);
+
+    const { warnings } = resolved('load_models=x.mar\nmodel_snapshot={}\n', { flags });
+
+    expect(warnings).toEqual(['--models is not used: the models are those of the snapshot in c.properties:2']);
   });
 
   it('prefer TS_CONFIG_FILE to the named file, and the named one to config.properties here', () => {

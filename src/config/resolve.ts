@@ -4,6 +4,7 @@ import { ConfigInvalid } from '../errors/config.js';
 import { type DefaultPorts, parseAddress } from './address.js';
 import { ALL_KEYS, type RawSettings } from './keys.js';
 import type { Settings, WantedModel } from './settings.js';
+import { newestSnapshot } from './snapshot-files.js';
 import { defaultLayer, environmentLayer, fileLayer, flagLayer, type Layer, openInferenceLayer, type Sourced } from './sources.js';
 
 export interface ResolveInputs {
@@ -13,6 +14,8 @@ export interface ResolveInputs {
   readonly cwd: string;
   /** The file that `--ts-config` names. */
   readonly configFile: string | undefined;
+  /** Folder of the snapshots, whose newest is read where no file is named; undefined: none is. */
+  readonly snapshotFolder?: string | undefined;
 }
 
 export interface Resolved {
@@ -20,19 +23,33 @@ export interface Resolved {
   readonly warnings: readonly string[];
 }
 
-/** Which file is read: TS_CONFIG_FILE (an empty one counts as unset, as container files like to write it), then the named one, then config.properties in the working directory. */
-function findConfigFile({ env, cwd, configFile }: Pick<ResolveInputs, 'env' | 'cwd' | 'configFile'>): string | undefined {
+/**
+ * Which one file is read: TS_CONFIG_FILE (an empty one counts as unset, as container files like to write it), then the named one, then the newest snapshot,
+ * then config.properties in the working directory. Throws ConfigInvalid for a folder of snapshots that can't be read.
+ */
+export function findConfigFile({ env, cwd, configFile, snapshotFolder }: Omit<ResolveInputs, 'flags'>): FoundFile {
   const named = env.TS_CONFIG_FILE || configFile;
-  if (named !== undefined) return named;
+  if (named !== undefined) return { file: named, passedOver: undefined, isNewestSnapshot: false };
   const here = join(cwd, 'config.properties');
-  return existsSync(here) ? here : undefined;
+  const file = existsSync(here) ? here : undefined;
+  const snapshot = snapshotFolder === undefined ? undefined : newestSnapshot(snapshotFolder);
+  if (snapshotFolder === undefined || snapshot === undefined) return { file, passedOver: undefined, isNewestSnapshot: false };
+  return { file: join(snapshotFolder, snapshot), passedOver: file, isNewestSnapshot: true };
+}
+
+interface FoundFile {
+  readonly file: string | undefined;
+  /** The config.properties that would have been read but for a snapshot. */
+  readonly passedOver: string | undefined;
+  readonly isNewestSnapshot: boolean;
 }
 
 /** Layers defaults < file < flags < environment (the last only under `enable_envvars_config`) and checks every value. Throws ConfigInvalid with one line: key, value, what is allowed, where it stands. */
 export function resolveSettings(inputs: ResolveInputs): Resolved {
   const { env, flags } = inputs;
   const warnings: string[] = [];
-  const file = findConfigFile(inputs);
+  const { file, passedOver, isNewestSnapshot } = findConfigFile(inputs);
+  if (passedOver !== undefined) warnings.push(`config.properties is not read: the newest snapshot goes before it (${file}); --ncs or --ts-config changes that`);
   const fromFile: Layer = file === undefined ? new Map() : fileLayer(readConfig(file), basename(file), env, warnings);
   const fromFlags = flagLayer(flags, warnings);
   const isOn = (key: string) => (fromFlags.get(key) ?? fromFile.get(key))?.text.trim().toLowerCase() === 'true';
@@ -45,6 +62,9 @@ export function resolveSettings(inputs: ResolveInputs): Resolved {
   ];
   const sources = new Map(layers.flatMap((layer) => [...layer]));
   const raw = readAll(sources, warnings);
+  const models = fromFlags.get('load_models');
+  if (raw.modelSnapshot !== undefined && models !== undefined)
+    warnings.push(`${models.where} is not used: the models are those of the snapshot in ${sources.get('model_snapshot')?.where}`);
   const address = (key: string, ports: DefaultPorts) => {
     const { text, where } = sources.get(key) ?? { text: '', where: 'default' };
     return parseAddress(text, ports, `${key} in ${where}`);
@@ -56,6 +76,7 @@ export function resolveSettings(inputs: ResolveInputs): Resolved {
     metricsAddress: address('metrics_address', { http: 8082, https: 8445 }),
     loadModels: parseLoadModels(raw.loadModels),
     configFile: file,
+    fromNewestSnapshot: isNewestSnapshot,
     sources,
   } as Settings);
   return { settings, warnings };

@@ -14,8 +14,11 @@ export interface Settings extends Omit<Required<DefinedSettings>, 'inferenceAddr
   readonly managementAddress: Address;
   readonly metricsAddress: Address;
   readonly loadModels: 'all' | readonly WantedModel[];
-  /** The config file that was read. */
+  /** The config file, or the snapshot, that was read. */
   readonly configFile: string | undefined;
+  /** `configFile` is a snapshot that nobody named: the newest one. */
+  readonly fromNewestSnapshot: boolean;
+  /** By key. Keys that this server doesn't know are among them: snapshots hand them on. */
   readonly sources: ReadonlyMap<string, Sourced>;
 }
 

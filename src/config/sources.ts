@@ -11,6 +11,8 @@ export interface Sourced {
   readonly source: Source;
   /** `config.properties:12`, `--model-store`, `TS_MODEL_STORE`. */
   readonly where: string;
+  /** The text before `$$NAME$$` was replaced in it, where that was. */
+  readonly template?: string;
 }
 
 export type Layer = ReadonlyMap<string, Sourced>;
@@ -23,13 +25,13 @@ export function fileLayer(content: string, name: string, env: Readonly<Record<st
   const layer = new Map<string, Sourced>();
   for (const { key, value, line } of parseProperties(content, name)) {
     const where = `${name}:${line}`;
-    if (!isKnown(key, where, warnings)) continue;
+    warnOfUnknown(key, where, warnings);
     const text = value.replace(ENV_REFERENCE, (_, variable: string) => {
       const found = env[variable];
       if (found === undefined) throw ConfigInvalid({ message: `Invalid Environment Variable ${variable} (${key} in ${where})` });
       return found;
     });
-    layer.set(key, { text, source: 'file', where });
+    layer.set(key, { text, source: 'file', where, ...(text === value ? {} : { template: value }) });
   }
   return layer;
 }
@@ -37,15 +39,17 @@ export function fileLayer(content: string, name: string, env: Readonly<Record<st
 /** The layer of the command line: keys already named, each with its flag. Unknown keys (of `--set`) warn with the nearest known one. */
 export function flagLayer(flags: ReadonlyMap<string, { readonly text: string; readonly where: string }>, warnings: string[]): Layer {
   const layer = new Map<string, Sourced>();
-  for (const [key, { text, where }] of flags) if (isKnown(key, where, warnings)) layer.set(key, { text, where, source: 'flag' });
+  for (const [key, { text, where }] of flags) {
+    warnOfUnknown(key, where, warnings);
+    layer.set(key, { text, where, source: 'flag' });
+  }
   return layer;
 }
 
-function isKnown(key: string, where: string, warnings: string[]): boolean {
-  if (KNOWN_KEYS.has(key)) return true;
+function warnOfUnknown(key: string, where: string, warnings: string[]): void {
+  if (KNOWN_KEYS.has(key)) return;
   const meant = nearest(key, KNOWN_KEYS);
   warnings.push(`${where}: unknown key ${key}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
-  return false;
 }
 
 /** The layer of TS_* variables; `allowed_urls` only where the file lets it. */

@@ -25,6 +25,8 @@ export interface ServableModel {
   readonly linkParent: string | undefined;
   /** Handler text as TorchServe's grammar has it (`h.py:fn`), or undefined. */
   readonly handler: string | undefined;
+  /** The handler that the registration named in place of the manifest's. */
+  readonly askedHandler?: string | undefined;
   readonly envelope: string | undefined;
   /** File name inside `directory`. */
   readonly serializedFile: string | undefined;

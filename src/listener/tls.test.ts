@@ -61,6 +61,13 @@ describe('key material', () => {
       { keystore: fixture('rsa.p12'), privateKeyFile: fixture('ec.key.pem'), certificateFile: fixture('ec.crt.pem') },
       'rsa.crt.pem',
     ],
+    'a JKS key store': [{ keystore: fixture('rsa.jks'), keystoreType: 'jks' }, 'rsa.crt.pem'],
+    'a JKS key store with an EC key behind a trusted certificate': [
+      { keystore: fixture('ec.jks'), keystorePass: 'pässword', keystoreType: 'JKS' },
+      'ec.crt.pem',
+    ],
+    'a PKCS12 key store that is called JKS, as keytool does': [{ keystore: fixture('rsa.p12'), keystoreType: 'JKS' }, 'rsa.crt.pem'],
+    'a JKS key store that is called PKCS12, which is the default': [{ keystore: fixture('rsa.jks') }, 'rsa.crt.pem'],
   };
   for (const [what, [given, certificate]] of Object.entries(accepted)) {
     it(`of ${what} serves`, async () => {
@@ -80,7 +87,10 @@ describe('key material', () => {
   const refused: Readonly<Record<string, readonly [Partial<TlsSources>, string]>> = {
     'a wrong password': [{ keystore: fixture('rsa.p12'), keystorePass: 'wrong' }, 'rsa.p12 cannot be used'],
     'a key store with ciphers of the past': [{ keystore: fixture('rsa-legacy.p12') }, 'rsa-legacy.p12 cannot be used'],
-    'a JKS key store': [{ keystore: fixture('rsa.p12'), keystoreType: 'JKS' }, 'keystore_type JKS is not supported'],
+    'a wrong password of a JKS key store': [{ keystore: fixture('rsa.jks'), keystorePass: 'wrong' }, 'the password is wrong, or the file is damaged'],
+    'a JKS key store whose key has a password of its own': [{ keystore: fixture('own-password.jks') }, 'its key has another password than the store'],
+    'a JKS key store without a key': [{ keystore: fixture('no-key.jks') }, 'it holds no private key'],
+    'another kind of key store': [{ keystore: fixture('rsa.jks'), keystoreType: 'JCEKS' }, 'keystore_type JCEKS is not supported, only PKCS12 and JKS'],
     'a missing file': [{ keystore: fixture('none.p12') }, 'none.p12 cannot be read'],
     'a key that is not the certificate’s': [{ privateKeyFile: fixture('ec.key.pem'), certificateFile: fixture('rsa.crt.pem') }, 'cannot be used'],
     'a key without a certificate': [{ privateKeyFile: fixture('ec.key.pem') }, 'must be given together'],

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { prettyJson } from '../api/render-error.js';
 import { ConfigInvalid } from '../errors/config.js';
+import { isJavaKeyStore, readJavaKeyStore } from './java-key-store.js';
 import { closeWith } from './refusal.js';
 import { createSelfSignedCertificate } from './self-signed-certificate.js';
 
@@ -25,21 +26,23 @@ export const SECURE_DEFAULTS = { minVersion: 'TLSv1.2' } as const;
 /** The first byte of every TLS connection: a handshake record. */
 const HANDSHAKE_RECORD = 0x16;
 
-/** Reads and checks key material: PEM (PKCS1, PKCS8 or EC keys) or PKCS12. Rejects with ConfigInvalid, naming the file. */
+/** Reads and checks key material: PEM (PKCS1, PKCS8 or EC keys), PKCS12 or JKS. Rejects with ConfigInvalid, naming the file. */
 export async function loadTlsMaterial(sources: TlsSources): Promise<TlsMaterial> {
   const { keystore, keystorePass, keystoreType, privateKeyFile, certificateFile } = sources;
   if (keystore !== undefined) {
-    if (keystoreType.toUpperCase() !== 'PKCS12') {
+    if (!['PKCS12', 'JKS'].includes(keystoreType.toUpperCase())) {
       throw ConfigInvalid({
-        message: `keystore_type ${keystoreType} is not supported, only PKCS12. Convert with: keytool -importkeystore -deststoretype pkcs12`,
+        message: `keystore_type ${keystoreType} is not supported, only PKCS12 and JKS. Convert with: keytool -importkeystore -deststoretype pkcs12`,
       });
     }
-    return checked({ pfx: await readKeyFile('keystore', keystore), passphrase: keystorePass }, `keystore ${keystore}`);
+    const bytes = await readKeyFile('keystore', keystore);
+    // As Java has it, what the file is decides, not what it is called.
+    return checked(() => (isJavaKeyStore(bytes) ? readJavaKeyStore(bytes, keystorePass) : { pfx: bytes, passphrase: keystorePass }), `keystore ${keystore}`);
   }
   if (privateKeyFile !== undefined && certificateFile !== undefined) {
     const key = await readKeyFile('private_key_file', privateKeyFile);
     const cert = await readKeyFile('certificate_file', certificateFile);
-    return checked({ key, cert }, `private_key_file ${privateKeyFile} with certificate_file ${certificateFile}`);
+    return checked(() => ({ key, cert }), `private_key_file ${privateKeyFile} with certificate_file ${certificateFile}`);
   }
   if (privateKeyFile !== undefined || certificateFile !== undefined) {
     throw ConfigInvalid({ message: 'private_key_file and certificate_file must be given together' });
@@ -55,9 +58,11 @@ async function readKeyFile(setting: string, path: string): Promise<Buffer> {
   }
 }
 
-function checked(material: TlsMaterial, what: string): TlsMaterial {
+function checked(read: () => TlsMaterial, what: string): TlsMaterial {
+  let material: TlsMaterial;
   let matches = true;
   try {
+    material = read();
     createSecureContext({ ...SECURE_DEFAULTS, ...material });
     // OpenSSL keeps a slot per kind of key, so that an EC key beside an RSA certificate passes above.
     if ('key' in material) matches = new X509Certificate(material.cert).checkPrivateKey(createPrivateKey(material.key));

@@ -86,6 +86,7 @@ export class Intake {
         directory,
         linkParent: undefined,
         handler: handler ?? defaultHandler,
+        askedHandler: wish.handler,
         envelope: envelope ?? manifest.envelope,
         serializedFile,
         requirementsFile: manifest.requirementsFile,

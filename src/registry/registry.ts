@@ -9,7 +9,7 @@ import type { Log } from '../observability/observer.js';
 import type { ListedModel, ModelMetadata, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from './model-service.js';
 import { ModelVersions } from './model-versions.js';
 import { ServedVersion, type ServingParts } from './served-version.js';
-import { type ConfiguredVersion, resolveLimits, type ServerDefaults } from './version-limits.js';
+import { type ConfiguredVersion, type RestoredLimits, resolveLimits, restoredLimits, type ServerDefaults, type VersionLimits } from './version-limits.js';
 
 /** The way a model gets in, and out again. */
 interface ModelIntake {
@@ -40,6 +40,19 @@ export interface StartupModel {
 
 const STOP_AT_ONCE = (version: ServedVersion) => version.stop(AbortSignal.abort(), 0);
 
+type LimitsOf = (model: ServableModel) => VersionLimits;
+
+/** A version to serve as it was served before. */
+export interface RestoredVersion extends RestoredLimits {
+  readonly model: string;
+  readonly version: string;
+  readonly isDefault: boolean;
+  /** Name in the model store. */
+  readonly archive: string;
+  readonly runtime: ServableModel['runtime'] | undefined;
+  readonly handler: string | undefined;
+}
+
 /** What is served: names, versions, defaults. All changes of one model run one after another; requests never wait for them. */
 export class Registry implements ModelService {
   readonly #models = new Map<string, ModelVersions>();
@@ -67,17 +80,52 @@ export class Registry implements ModelService {
 
   /** Loads the start-up models one after another up to their unpacking; their workers come up together. A broken one is logged and left out. `stopping` ends it. */
   async loadAtStartup(models: readonly StartupModel[], stopping?: AbortSignal): Promise<void> {
+    await this.#loadAll(models, stopping, async ({ name, url }) => {
+      const version = await this.#admit({ url, modelName: name }, this.#limitsFor(undefined), true);
+      this.#startup.push(version.model.name);
+      return version;
+    });
+  }
+
+  /** Serves what was served before, in the way of start-up models. Gives what could not be restored, or not before `stopping` ended it. */
+  async restore<T extends RestoredVersion>(versions: readonly T[], stopping?: AbortSignal): Promise<readonly T[]> {
+    const { configured, defaults, log } = this.options;
+    const wanted = versions.map((restored) => ({ url: restored.archive, restored }));
+    const left = await this.#loadAll(wanted, stopping, async ({ restored }) => {
+      const { archive, model: modelName, runtime, handler } = restored;
+      const limitsOf = (model: ServableModel) => restoredLimits(model, configured(model.name, model.version), restored, defaults);
+      const version = await this.#admit({ url: archive, modelName, runtime, handler }, limitsOf, false);
+      const found = version.model.version;
+      if (found !== restored.version)
+        log.warn(`${archive} is version ${found}, not ${restored.version} as the snapshot says: model ${modelName} is served as ${found}`);
+      if (restored.isDefault) this.setDefault(modelName, found);
+      return version;
+    });
+    return left.map(({ restored }) => restored);
+  }
+
+  /** Admits one after another and starts their workers. A broken one is logged. Gives those that were not admitted. */
+  async #loadAll<T extends { readonly url: string }>(
+    wanted: readonly T[],
+    stopping: AbortSignal | undefined,
+    admit: (one: T) => Promise<ServedVersion>,
+  ): Promise<readonly T[]> {
     const { log } = this.options;
     const workers: Promise<unknown>[] = [];
-    for (const { name, url } of models) {
-      if (stopping?.aborted) break;
+    const left: T[] = [];
+    for (const one of wanted) {
+      const { url } = one;
+      if (stopping?.aborted) {
+        left.push(one);
+        continue;
+      }
       log.info(`Loading initial models: ${url}`);
       try {
-        const version = await this.#admit({ url, modelName: name, synchronous: false, s3SseKms: false }, true);
-        this.#startup.push(version.model.name);
+        const version = await admit(one);
         const started = version.scale(version.limits.minWorkers, version.limits.maxWorkers, version.model.version);
         workers.push(started.catch((error: unknown) => log.warn(`Failed to load model: ${url}: ${error instanceof Error ? error.message : 'unknown'}`)));
       } catch (error) {
+        left.push(one);
         log.warn(`Failed to load model: ${url}: ${error instanceof Error ? error.message : String(error)}`);
         if (!(error instanceof SconceError)) log.error('Unexpected error while loading a model', error);
       }
@@ -85,15 +133,16 @@ export class Registry implements ModelService {
     void Promise.all(workers).then(() => {
       this.#startupDone = true;
     });
+    return left;
   }
 
   async register(wish: RegisterWish): Promise<Registered> {
-    return this.#startWorkers(await this.#admit(wish, false), wish);
+    return this.#startWorkers(await this.#admit(wish, this.#limitsFor(wish), false), wish);
   }
 
   /** Serves a model that came in by another way, alone under its name. Rejects with VersionExists when the name is taken, else as `register` does; the model's files are freed then. */
   async serveAlone(model: ServableModel, wish: RegisterWish): Promise<Registered> {
-    return this.#startWorkers(await this.#serve(model, wish, { alone: true }), wish);
+    return this.#startWorkers(await this.#serve(model, this.#limitsFor(wish), { alone: true, atStartup: false }), wish);
   }
 
   async #startWorkers(version: ServedVersion, wish: RegisterWish): Promise<Registered> {
@@ -234,13 +283,18 @@ export class Registry implements ModelService {
     }
   }
 
-  async #admit(wish: RegisterWish, atStartup: boolean): Promise<ServedVersion> {
-    return this.#serve(await this.options.intake.admit(wish), atStartup ? undefined : wish, { alone: false });
+  /** `wish` is undefined for a model loaded at start. */
+  #limitsFor(wish: RegisterWish | undefined): LimitsOf {
+    const { configured, defaults } = this.options;
+    return (model) => resolveLimits(model, configured(model.name, model.version), wish, defaults);
   }
 
-  /** `wish` is undefined for a model loaded at start. */
-  #serve(admitted: ServableModel, wish: RegisterWish | undefined, { alone }: { readonly alone: boolean }): Promise<ServedVersion> {
-    const { intake, serving, defaults, configured, log } = this.options;
+  async #admit(wish: Pick<RegisterWish, 'url' | 'modelName' | 'runtime' | 'handler'>, limitsOf: LimitsOf, atStartup: boolean): Promise<ServedVersion> {
+    return this.#serve(await this.options.intake.admit(wish), limitsOf, { alone: false, atStartup });
+  }
+
+  #serve(admitted: ServableModel, limitsOf: LimitsOf, { alone, atStartup }: { readonly alone: boolean; readonly atStartup: boolean }): Promise<ServedVersion> {
+    const { intake, serving, log } = this.options;
     return this.#change(admitted.name, async () => {
       try {
         if (alone && this.#models.has(admitted.name))
@@ -249,8 +303,7 @@ export class Registry implements ModelService {
         const model = await this.#prepare(admitted);
         const backend = serving.backends.get(model.backend);
         if (backend === undefined) throw BackendUnavailable({ backend: model.backend, why: 'it is not part of this server' });
-        const limits = resolveLimits(model, configured(model.name, model.version), wish, defaults);
-        const version = new ServedVersion(model, limits, wish === undefined, backend, serving);
+        const version = new ServedVersion(model, limitsOf(model), atStartup, backend, serving);
         void backend.prepare(model).catch((error: unknown) => log.error(`The ${backend.name} backend could not get ready`, error));
         const versions = this.#models.get(model.name) ?? new ModelVersions(model.name);
         versions.add(version);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { RegisterWish } from './model-service.js';
-import { resolveLimits } from './version-limits.js';
+import { resolveLimits, restoredLimits } from './version-limits.js';
 
 const DEFAULTS = { responseTimeoutS: 120, startupTimeoutS: 121, queueSize: 100, startupWorkers: 2, registerWorkers: 0 };
 const PLAIN: ModelConfig = {
@@ -50,5 +50,14 @@ describe('limits of a version', () => {
   it('a yaml that names no time-out leaves those of the call and the server in force', () => {
     expect(resolveLimits(aModel(), {}, aWish({ responseTimeoutS: 5 }), DEFAULTS)).toMatchObject({ responseTimeoutS: 5, startupTimeoutS: 121 });
     expect(resolveLimits(aModel({ ...PLAIN, responseTimeoutS: 9 }), {}, aWish({ responseTimeoutS: 5 }), DEFAULTS)).toMatchObject({ responseTimeoutS: 9 });
+  });
+
+  it('of one that is restored are as they were, whatever the yaml and the models JSON say, and come from there where nothing is known', () => {
+    const model = aModel({ ...PLAIN, minWorkers: 7, maxWorkers: 8, batchSize: 9, responseTimeoutS: 5 });
+    const was = { minWorkers: 0, maxWorkers: 3, batchSize: 2, maxBatchDelayMs: 0, startupTimeoutS: 60 };
+
+    const limits = restoredLimits(model, { batchSize: 4, minWorkers: 4 }, was, DEFAULTS);
+
+    expect(limits).toMatchObject({ ...was, responseTimeoutS: 5, queueSize: 100 });
   });
 });

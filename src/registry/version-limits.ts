@@ -2,6 +2,9 @@ import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { RegisterWish } from './model-service.js';
 
+/** Workers that a model may be asked to have. */
+export const MAX_WORKERS_PER_MODEL = 1000;
+
 /** The server-wide defaults that a version's limits fall back to. */
 export interface ServerDefaults {
   readonly responseTimeoutS: number;
@@ -18,6 +21,16 @@ export interface ConfiguredVersion {
   readonly minWorkers?: number | undefined;
   readonly maxWorkers?: number | undefined;
   readonly batchSize?: number | undefined;
+  readonly maxBatchDelayMs?: number | undefined;
+  readonly responseTimeoutS?: number | undefined;
+  readonly startupTimeoutS?: number | undefined;
+}
+
+/** A version as it was served before: what is named beats all that resolveLimits looks at. */
+export interface RestoredLimits {
+  readonly minWorkers: number;
+  readonly maxWorkers: number;
+  readonly batchSize: number;
   readonly maxBatchDelayMs?: number | undefined;
   readonly responseTimeoutS?: number | undefined;
   readonly startupTimeoutS?: number | undefined;
@@ -65,6 +78,25 @@ export function resolveLimits(
     queueSize: config.jobQueueSize !== undefined && config.jobQueueSize > 0 ? config.jobQueueSize : defaults.queueSize,
     maxRetryTimeoutS: config.maxRetryTimeoutS ?? DEFAULT_RETRY_WINDOW_S,
     clientTimeoutMs: config.clientTimeoutMs ?? 0,
+  };
+}
+
+/** The limits of a version that is restored: as it was, and where nothing is said as a model loaded at start. */
+export function restoredLimits(
+  model: Pick<ServableModel, 'config' | 'backend'>,
+  configured: ConfiguredVersion,
+  { minWorkers, maxWorkers, batchSize, maxBatchDelayMs, responseTimeoutS, startupTimeoutS }: RestoredLimits,
+  defaults: ServerDefaults,
+): VersionLimits {
+  const limits = resolveLimits(model, configured, undefined, defaults);
+  return {
+    ...limits,
+    minWorkers,
+    maxWorkers,
+    batchSize,
+    maxBatchDelayMs: maxBatchDelayMs ?? limits.maxBatchDelayMs,
+    responseTimeoutS: responseTimeoutS ?? limits.responseTimeoutS,
+    startupTimeoutS: startupTimeoutS ?? limits.startupTimeoutS,
   };
 }
 

@@ -63,6 +63,8 @@ export interface ServerOptions {
   /** Tokens are off in most tests; the token tests turn them on. */
   readonly tokens?: boolean;
   readonly waitForReady?: boolean;
+  /** `write`: snapshots are written beside the named config. `restore`: no config is named, so that the newest snapshot is restored. Otherwise there are none. */
+  readonly snapshots?: 'write' | 'restore';
 }
 
 /** A folder of its own with a model store in it, and the real server run there on free ports. */
@@ -108,7 +110,7 @@ export class RunningServer {
   }
 
   /** Resolves when the server says that it has started, and unless told otherwise when its start-up models are loaded. */
-  async start({ config = {}, args = [], env = {}, tokens = false, waitForReady = true }: ServerOptions = {}): Promise<this> {
+  async start({ config = {}, args = [], env = {}, tokens = false, waitForReady = true, snapshots }: ServerOptions = {}): Promise<this> {
     this.output = '';
     this.#addresses.clear();
     const settings: Record<string, string> = {
@@ -130,7 +132,8 @@ export class RunningServer {
         .map(([key, value]) => `${key}=${value}\n`)
         .join(''),
     );
-    this.#child = spawn(process.execPath, [SCONCE, 'serve', '--ts-config', file, '--model-store', this.store, '--ncs', ...args], {
+    const start = snapshots === 'restore' ? [] : ['--ts-config', file, '--model-store', this.store, ...(snapshots === 'write' ? [] : ['--ncs'])];
+    this.#child = spawn(process.execPath, [SCONCE, 'serve', ...start, ...args], {
       cwd: this.folder,
       env: { ...process.env, LOG_LOCATION: join(this.folder, 'logs'), METRICS_LOCATION: join(this.folder, 'logs'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
