@@ -7,9 +7,8 @@ import { ManagementGate } from './admission/management-gate.js';
 import { TokenGate } from './admission/token-gate.js';
 import { WorkflowGate } from './admission/workflow-gate.js';
 import { withHealthAndReflection } from './api/grpc-services.js';
-import type { Connector } from './api/http-exchange.js';
 import { openInferenceMethods } from './api/open-inference-grpc/open-inference-service.js';
-import type { ApiName, Route } from './api/route.js';
+import type { Route } from './api/route.js';
 import { createRouter } from './api/router.js';
 import { inferenceMethods } from './api/torchserve-grpc/inference-service.js';
 import { managementMethods } from './api/torchserve-grpc/management-service.js';
@@ -28,16 +27,13 @@ import { WorkerIds } from './backends/worker-ids.js';
 import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
+import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
 import { createArchiveCache, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
-import { type Address, sameAddress } from './config/address.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
 import { Lifecycle } from './lifecycle.js';
-import type { BindAddress } from './listener/bind-address.js';
-import { DEFAULT_GRPC_LIMITS, type GrpcLimits } from './listener/grpc-limits.js';
 import { GrpcListener } from './listener/grpc-listener.js';
-import { DEFAULT_HTTP_LIMITS } from './listener/http-limits.js';
 import { HttpListener } from './listener/http-listener.js';
 import { loadTlsMaterial } from './listener/tls.js';
 import { configuredModels } from './models/configured-models.js';
@@ -238,7 +234,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     ...metricsRoutes((only) => metrics.render(only)),
   ];
   const listeners: (HttpListener | GrpcListener)[] = [];
-  for (const door of doorsOf(settings)) {
+  for (const door of httpDoorsOf(settings)) {
     const { address, serves, connector } = door;
     const handler = createRouter([...routes, ...descriptionRoutes(serves, version)], {
       serves,
@@ -259,10 +255,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   }
 
   const logFault = (what: string, error: unknown): void => log.named('sconce.api').error(what, error);
-  const sequenceKeys = { id: settings.headerKeySequenceId, start: settings.headerKeySequenceStart, end: settings.headerKeySequenceEnd };
   const grpcMethods = {
     Inference: [
-      ...inferenceMethods({ gate: inferenceGate, observer, sequenceKeys, logFault }),
+      ...inferenceMethods({ gate: inferenceGate, observer, sequenceKeys: sequenceHeaders(settings), logFault }),
       ...(settings.openInferenceProtocol ? openInferenceMethods({ gate: inferenceGate, version, logFault }) : []),
     ],
     Management: managementMethods({ gate: managementGate, inference: inferenceGate, refreshMemory: () => registry.refreshMemory(), logFault }),
@@ -313,80 +308,6 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     await files.close();
   };
   return { stop };
-}
-
-/** Listeners and what they serve. Inference and management on one address are one listener; it shows the metrics page too, which also keeps its own. */
-function doorsOf({
-  inferenceAddress,
-  managementAddress,
-  metricsAddress,
-  enableMetricsApi,
-}: Settings): { address: Address; serves: ApiName[]; connector: Connector }[] {
-  const metrics: ApiName[] = enableMetricsApi ? ['metrics'] : [];
-  const metricsDoor = enableMetricsApi ? [{ address: metricsAddress, serves: metrics, connector: 'metrics' as const }] : [];
-  if (sameAddress(inferenceAddress, managementAddress))
-    return [{ address: inferenceAddress, serves: ['inference', 'management', ...metrics], connector: 'all' }, ...metricsDoor];
-  return [
-    { address: inferenceAddress, serves: ['inference'], connector: 'inference' },
-    { address: managementAddress, serves: ['management'], connector: 'management' },
-    ...metricsDoor,
-  ];
-}
-
-/** The gRPC ports, with their limits. */
-function grpcDoorsOf(settings: Settings): { api: 'Inference' | 'Management'; host: string; port: number; limits: GrpcLimits }[] {
-  const limits: GrpcLimits = {
-    ...DEFAULT_GRPC_LIMITS,
-    maxMessageBytes: settings.maxRequestBytes,
-    maxConnections: settings.maxConnections,
-    handshakeTimeoutMs: settings.headerTimeoutS * 1000,
-    messageTimeoutMs: settings.bodyTimeoutS * 1000,
-  };
-  const age = (maxConnectionAgeMs: number, maxConnectionAgeGraceMs: number): GrpcLimits => ({ ...limits, maxConnectionAgeMs, maxConnectionAgeGraceMs });
-  return [
-    {
-      api: 'Inference',
-      host: bareHost(settings.grpcInferenceAddress),
-      port: settings.grpcInferencePort,
-      limits: age(settings.grpcInferenceMaxConnectionAgeMs, settings.grpcInferenceMaxConnectionAgeGraceMs),
-    },
-    {
-      api: 'Management',
-      host: bareHost(settings.grpcManagementAddress),
-      port: settings.grpcManagementPort,
-      limits: age(settings.grpcManagementMaxConnectionAgeMs, settings.grpcManagementMaxConnectionAgeGraceMs),
-    },
-  ];
-}
-
-/** IPv6 addresses may stand in brackets. */
-function bareHost(host: string): string {
-  return host.replace(/^\[|\]$/g, '');
-}
-
-function bindAddress(address: Address): BindAddress {
-  if (address.kind === 'unix') return { kind: 'unix', path: address.path };
-  return { kind: 'tcp', host: address.host, port: address.port, secure: address.scheme === 'https' };
-}
-
-function httpLimits(settings: Settings): typeof DEFAULT_HTTP_LIMITS {
-  return {
-    ...DEFAULT_HTTP_LIMITS,
-    maxRequestBytes: settings.maxRequestBytes,
-    headersTimeoutMs: settings.headerTimeoutS * 1000,
-    requestTimeoutMs: settings.bodyTimeoutS * 1000,
-    keepAliveTimeoutMs: settings.idleTimeoutS * 1000,
-    maxConnections: settings.maxConnections,
-  };
-}
-
-function corsHeaders({ corsAllowedOrigin, corsAllowedMethods, corsAllowedHeaders }: Settings): [string, string][] {
-  const headers: [string, string | undefined][] = [
-    ['access-control-allow-origin', corsAllowedOrigin],
-    ['access-control-allow-methods', corsAllowedMethods],
-    ['access-control-allow-headers', corsAllowedHeaders],
-  ];
-  return headers.flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []));
 }
 
 function metricsConfig({ metricsConfig: file }: Settings, log: Log): MetricsConfig {
