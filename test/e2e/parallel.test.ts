@@ -157,10 +157,9 @@ describe('a model that is split over two ranks', () => {
     );
     expect(JSON.parse((await ask('split', { x: ROW })).text).y).toEqual(closeTo(whole));
     const { crashes = [], workers } = await described('split');
-    expect(crashes.at(-1)).toMatchObject({
-      cause: expect.stringContaining('killed by SIGKILL'),
-      lastLines: expect.arrayContaining([expect.stringMatching(/^sconce: rank 1 ended \(SIGKILL\)$/)]),
-    });
+    // Whoever sees it first tells: the server, or torchrun, which then ends by itself.
+    expect(crashes.at(-1)?.cause).toMatch(/killed by SIGKILL|^exit code 1$/);
+    expect(crashes.at(-1)?.lastLines.join('\n')).toMatch(/^sconce: rank 1 ended \(SIGKILL\)$|exitcode +: -9/m);
     expect(workers.map(({ id }) => id)).toEqual(['29500']);
   });
 
@@ -254,8 +253,10 @@ describe('a parallel model', () => {
     expect([status, headers['x-sconce-reason'], json()]).toEqual([500, 'worker_lost', { code: 500, type: 'InternalServerException', message: 'Worker died.' }]);
     expect(JSON.parse((await ask('last', { x: ROW })).text).y).toEqual(closeTo(whole));
     const { crashes = [] } = await described('last');
-    expect(crashes).toEqual([expect.objectContaining({ cause: 'exit code 3', during: 'predict', requestIds: [headers['x-request-id']] })]);
-    expect(crashes[0]?.lastLines.at(-1)).toBe('sconce: rank 1 ended (exit code 3)');
+    expect(crashes).toEqual([
+      expect.objectContaining({ cause: expect.stringMatching(/^exit code [31]$/), during: 'predict', requestIds: [headers['x-request-id']] }),
+    ]);
+    expect(crashes[0]?.lastLines.join('\n')).toMatch(/^sconce: rank 1 ended \(exit code 3\)$|exitcode +: 3 /m);
   });
 
   it('leaves nothing when the server is killed', async () => {

@@ -62,6 +62,7 @@ describe('torchrun', () => {
       '--rdzv-backend=c10d',
       '--rdzv-endpoint=127.0.0.1:0',
       '--rdzv-id=m_29500',
+      '--monitor-interval=1',
       '--local-addr=127.0.0.1',
       '--max-restarts=0',
       '-m',
@@ -72,12 +73,12 @@ describe('torchrun', () => {
   });
 
   it('gets what the model says of it, and reaches out only where there are several machines', () => {
-    const several = { nnodes: 2, 'rdzv-backend': 'static', 'rdzv-endpoint': 'head:29400', 'rdzv-conf': 'timeout=9', 'monitor-interval': 1, 'node-rank': 0 };
+    const several = { nnodes: 2, 'rdzv-backend': 'static', 'rdzv-endpoint': 'head:29400', 'rdzv-conf': 'timeout=9', 'monitor-interval': 7, 'node-rank': 0 };
 
     const flags = torchrunArguments(aSpec(several), 2, '/logs').filter((argument) => argument.startsWith('--'));
 
     expect(flags).toEqual(expect.arrayContaining(['--nnodes=2', '--rdzv-backend=static', '--rdzv-endpoint=head:29400', '--rdzv-conf=timeout=9']));
-    expect(flags).toEqual(expect.arrayContaining(['--monitor-interval=1', '--node-rank=0']));
+    expect(flags).toEqual(expect.arrayContaining(['--monitor-interval=7', '--node-rank=0']));
     expect(flags.some((flag) => flag.startsWith('--local-addr'))).toBe(false);
   });
 

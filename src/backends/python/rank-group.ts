@@ -34,7 +34,8 @@ export function torchrunArguments({ model, workerId, workerName }: RunnerSpec, s
     ['rdzv-endpoint', endpoint],
     ['rdzv-id', `${model.name}_${workerId}`],
     ['rdzv-conf', torchrun['rdzv-conf']],
-    ['monitor-interval', torchrun['monitor-interval']],
+    // The gateway sees a rank end at once, and how, as long as torchrun hasn't taken note of it.
+    ['monitor-interval', torchrun['monitor-interval'] ?? 1],
     ['node-rank', torchrun['node-rank']],
     ['local-addr', here ? '127.0.0.1' : undefined],
     // The group is restarted as a whole, from outside: ranks that torchrun started again would find their secrets used up.
