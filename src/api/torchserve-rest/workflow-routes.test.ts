@@ -83,7 +83,7 @@ describe('running a workflow', () => {
 
     const [request] = workflows.requests;
     expect(request?.inputs.map(({ name }) => name)).toEqual(['body']);
-    expect((request?.deadlineAtMs ?? 0) - (request?.receivedAtMs ?? 0)).toBe(50);
+    expect((request?.deadlineAtMs ?? 0) - (request?.receivedAtMs ?? 0)).toBeCloseTo(50, 6);
   });
 
   it('that is not there, or that is no workflow, is not found', async () => {
