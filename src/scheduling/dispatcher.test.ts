@@ -75,6 +75,16 @@ describe('a dispatcher', () => {
     expect(answer.outcome).toBe('MODEL_LOADING');
   });
 
+  it('does so too for requests that gather and whose clients are heeded to the end', async () => {
+    const dispatcher = aDispatcher({ batchSize: 4, maxBatchDelayMs: 0 }, { asyncCommunication: true });
+    const { answer } = offer(dispatcher);
+
+    await new Promise((resolve) => setImmediate(resolve));
+    vi.advanceTimersByTime(3001);
+
+    expect(answer.outcome).toBe('MODEL_LOADING');
+  });
+
   it('sends a full batch at once and a short one when the oldest has waited its delay', () => {
     const dispatcher = aDispatcher({ batchSize: 2, queueSize: 10 });
     const lane = new RecordingLane('a');

@@ -151,7 +151,8 @@ export class Dispatcher implements Scheduler {
     setImmediate(() => {
       this.#dispatchIsDue = false;
       this.#dispatch();
-      for (const pending of this.#line) if (!pending.watched) this.#watchWaiting(pending);
+      for (const pending of this.#line) if (!pending.watched) this.#watchClient(pending);
+      this.#watchForLane();
       this.#settle();
     });
   }
