@@ -60,6 +60,24 @@ describe('a lane whose batches overlap', () => {
     expect(lane.timeouts).toBe(1);
   });
 
+  it('leaves a request whose client goes at the last moment as long to end as one that is late', () => {
+    const dispatcher = aDispatcher({}, ASYNC);
+    const lane = aLane(dispatcher);
+    const client = new AbortController();
+    offer(dispatcher, { cancelled: client.signal });
+    vi.advanceTimersByTime(500);
+    const other = offer(dispatcher);
+
+    vi.advanceTimersByTime(499);
+    client.abort();
+    vi.advanceTimersByTime(100);
+    lane.runs[0]?.sink.done(1);
+    lane.answer(1);
+
+    expect(lane.timeouts).toBe(0);
+    expect(other.answer.outcome).toBe(other.id);
+  });
+
   it('gives a stream its whole time-out again with every part', () => {
     const dispatcher = aDispatcher({}, ASYNC);
     const lane = aLane(dispatcher);

@@ -55,7 +55,7 @@ export class OverlappingLoad implements LaneLoad {
     const running: Running = { entries, timer: undefined };
     this.#running.add(running);
     for (const pending of entries) this.#watch(pending);
-    this.#startClock(running, this.host.responseTimeoutMs);
+    this.#expectWord(running);
     this.lane.run(batchOf(entries.map((pending) => pending.request)), this.#sink(running));
   }
 
@@ -93,7 +93,7 @@ export class OverlappingLoad implements LaneLoad {
         const pending = entries[index];
         if (pending === undefined) return;
         if (part.last) this.#open.delete(pending);
-        else if (!pending.ended) this.#startClock(running, this.host.responseTimeoutMs);
+        else if (!pending.ended) this.#expectWord(running);
         this.host.part(pending, part);
       },
       fail: (index, error) => {
@@ -115,17 +115,20 @@ export class OverlappingLoad implements LaneLoad {
     };
   }
 
-  #startClock(running: Running, ms: number): void {
-    clearTimeout(running.timer);
-    running.timer = setTimeout(() => this.#late(running), ms);
+  #expectWord(running: Running): void {
+    this.#startClock(running, this.host.responseTimeoutMs, () => {
+      for (const pending of running.entries) this.host.fail(pending, ResponseTimedOut({}));
+      // Also where nobody was left to be answered: the last may have gone just now.
+      this.#startClock(running, Math.min(LET_GO_WITHIN_MS, this.host.responseTimeoutMs), () => this.#condemn());
+    });
   }
 
-  #late(running: Running): void {
-    if (running.entries.some((pending) => !pending.ended)) {
-      for (const pending of running.entries) this.host.fail(pending, ResponseTimedOut({}));
-      this.#startClock(running, Math.min(LET_GO_WITHIN_MS, this.host.responseTimeoutMs));
-      return;
-    }
+  #startClock(running: Running, ms: number, expired: () => void): void {
+    clearTimeout(running.timer);
+    running.timer = setTimeout(expired, ms);
+  }
+
+  #condemn(): void {
     this.#condemned = true;
     this.leaving = true;
     this.lane.timedOut();
