@@ -179,7 +179,7 @@ export class Dispatcher implements Scheduler {
 
   #part(pending: PendingRequest, part: ResponsePart): void {
     pending.part(part, this.now());
-    this.#line.heard(pending, part);
+    this.#line.heard(part);
   }
 
   #watchDeadline(pending: PendingRequest): void {
@@ -267,7 +267,7 @@ export class Dispatcher implements Scheduler {
         this.#line.remove(pending);
         continue;
       }
-      this.#line.sent(pending, load.lane);
+      this.#line.sent(pending);
       pending.dispatchedAtMs = nowMs;
       if (this.#gatheringSinceMs !== undefined) pending.batchWaitMs = Math.max(0, nowMs - Math.max(this.#gatheringSinceMs, pending.enqueuedAtMs));
       this.observer.queueTime(nowMs - pending.enqueuedAtMs);

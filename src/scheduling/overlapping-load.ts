@@ -62,21 +62,10 @@ export class OverlappingLoad implements LaneLoad {
   carryOn(): void {}
 
   lost(loss: LaneLoss): void {
-    this.#end(WorkerDied({ outOfMemory: loss.outOfMemory }));
+    this.abandon(WorkerDied({ outOfMemory: loss.outOfMemory }));
   }
 
   abandon(error: SconceError): void {
-    this.#end(error);
-  }
-
-  #watch(pending: PendingRequest): void {
-    this.#open.add(pending);
-    pending.onEnd(() => {
-      if (this.#open.delete(pending)) this.lane.cancel([pending.request.id]);
-    });
-  }
-
-  #end(error: SconceError): void {
     const all = [...this.#running];
     this.#open.clear();
     this.#running.clear();
@@ -84,6 +73,13 @@ export class OverlappingLoad implements LaneLoad {
       clearTimeout(timer);
       for (const pending of entries) this.host.fail(pending, error);
     }
+  }
+
+  #watch(pending: PendingRequest): void {
+    this.#open.add(pending);
+    pending.onEnd(() => {
+      if (this.#open.delete(pending)) this.lane.cancel([pending.request.id]);
+    });
   }
 
   #sink(running: Running): BatchSink {

@@ -135,7 +135,7 @@ export class SequenceLine implements WaitingLine {
     return sequence !== undefined && (sequence.busy !== undefined || sequence.waiting.length > 0);
   }
 
-  heard(_: PendingRequest, { headers }: ResponsePart): void {
+  heard({ headers }: ResponsePart): void {
     for (const id of endedByHandler(headers, this.limits.headers)) {
       const sequence = this.#live.get(id);
       if (sequence !== undefined) this.#close(sequence);

@@ -60,11 +60,16 @@ export class StepLoad implements LaneLoad {
   }
 
   lost(loss: LaneLoss): void {
-    this.#end(WorkerDied({ outOfMemory: loss.outOfMemory }));
+    this.abandon(WorkerDied({ outOfMemory: loss.outOfMemory }));
   }
 
   abandon(error: SconceError): void {
-    this.#end(error);
+    clearTimeout(this.#timer);
+    this.#condemned = true;
+    const all = new Set([...this.#active, ...(this.#step ?? [])]);
+    this.#active.clear();
+    this.#step = undefined;
+    for (const pending of all) this.host.fail(pending, error);
   }
 
   #join(pending: PendingRequest): void {
@@ -122,17 +127,8 @@ export class StepLoad implements LaneLoad {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.leaving = true;
-      this.#end(ResponseTimedOut({}));
+      this.abandon(ResponseTimedOut({}));
       this.lane.timedOut();
     }, this.host.responseTimeoutMs);
-  }
-
-  #end(error: SconceError): void {
-    clearTimeout(this.#timer);
-    this.#condemned = true;
-    const all = new Set([...this.#active, ...(this.#step ?? [])]);
-    this.#active.clear();
-    this.#step = undefined;
-    for (const pending of all) this.host.fail(pending, error);
   }
 }

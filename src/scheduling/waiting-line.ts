@@ -29,13 +29,13 @@ export interface WaitingLine extends Iterable<PendingRequest> {
   /** The next that can go. `loads` is in the order in which lanes take turns. Nothing is removed. */
   next(loads: Iterable<LaneLoad>, nowMs: number): HandOut;
   /** It goes to the lane that `next` named. */
-  sent(pending: PendingRequest, lane: Lane): void;
+  sent(pending: PendingRequest): void;
   /** Back to the front, from a lane that was lost or left; false when it can't be run any more. */
   putBack(pending: PendingRequest): boolean;
   /** True when it would wait for another request even if every lane were free. */
   isHeldUp(request: InferenceRequest): boolean;
-  /** The worker said this of it. */
-  heard(pending: PendingRequest, part: ResponsePart): void;
+  /** A worker said this of a request. */
+  heard(part: ResponsePart): void;
   /** The worker is through with it, or knows it (continuous batching). */
   released(pending: PendingRequest): void;
   laneReady(lane: Lane): void;
