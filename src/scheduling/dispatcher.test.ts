@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { aDispatcher, aPart, offer, RecordingLane } from '../../test/fixtures/dispatching.js';
+import { aDispatcher, aPart, offer, RecordingLane, SEQUENCE_HEADERS } from '../../test/fixtures/dispatching.js';
+import { silentObserver } from '../../test/fixtures/silent-observer.js';
+import type { ModelConfig } from '../inference/model-config.js';
+import { noModelConfig } from '../models/model-config.js';
+import { chooseDiscipline } from './discipline.js';
+import { Dispatcher } from './dispatcher.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
@@ -223,5 +228,24 @@ describe('a dispatcher', () => {
     const outcomes = Array.from({ length: 5 }, () => offer(dispatcher).answer.outcome);
 
     expect(outcomes).toEqual([undefined, undefined, undefined, undefined, 'QUEUE_FULL']);
+  });
+
+  it.each<[string, Partial<ModelConfig>]>([
+    ['in turn', {}],
+    ['overlapping', { asyncCommunication: true }],
+    ['in steps', { continuousBatching: true }],
+  ])('tells of each request that the end of its time cuts off, waiting or running, %s', async (_, config) => {
+    const told: string[] = [];
+    const limits = { batchSize: 1, maxBatchDelayMs: 0, queueSize: 3, responseTimeoutMs: 1000, loadingPatienceMs: 3000, clientTimeoutMs: 0 };
+    const discipline = chooseDiscipline({ name: 'm', backend: 'python', config: { ...noModelConfig(), ...config } }, limits, SEQUENCE_HEADERS);
+    const observer = silentObserver({ inferenceRefused: (_model, reason) => told.push(reason) });
+    const dispatcher = new Dispatcher('m', discipline, { ...limits, retryOnWorkerDeath: true, useJobTicket: false }, observer);
+    dispatcher.laneReady(new RecordingLane('a'));
+    const both = [offer(dispatcher), offer(dispatcher)];
+
+    await dispatcher.drain(AbortSignal.abort());
+
+    expect(both.map(({ answer }) => answer.outcome)).toEqual(['DRAINING', 'DRAINING']);
+    expect(told).toEqual(['draining', 'draining']);
   });
 });

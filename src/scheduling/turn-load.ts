@@ -69,7 +69,7 @@ export class TurnLoad implements LaneLoad {
 
   abandon(error: SconceError): void {
     clearTimeout(this.#timer);
-    for (const entries of this.#running) for (const pending of entries) pending.fail(error);
+    for (const entries of this.#running) for (const pending of entries) this.host.fail(pending, error);
   }
 
   /** May take a batch behind those it has. Only where batches are short, and only once one has been measured. */
