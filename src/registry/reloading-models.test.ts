@@ -162,6 +162,29 @@ it('a change while the model loads begins the load again, and only the last one 
   expect([answers, told]).toEqual([['load 1'], ['loading', 'loading', 'loaded m']]);
 });
 
+it.each([
+  ['and they changed', true, 'load 2'],
+  ['and they did not after all', false, 'load 1'],
+])('a load that ends while files are being written again lets nobody through until that is over, %s', async (_, isChanged, answered) => {
+  const { models, answers, ask, load } = set();
+  const loaded = models.reload();
+  ask();
+  const first = await load(0);
+
+  models.hold();
+  first?.succeed();
+  await loaded;
+  ask();
+  const meanwhile = [...answers];
+  if (isChanged) {
+    const again = models.reload();
+    (await load(1))?.succeed();
+    await again;
+  } else models.release();
+
+  expect([meanwhile, answers]).toEqual([[], [answered, answered]]);
+});
+
 it('more requests than may wait are refused', async () => {
   const { models, answers, ask } = set(1);
   void models.reload();

@@ -32,10 +32,14 @@ interface Waiting {
  *  waiting   release() → as before, loaded → serving, failed → broken  waits; whether its client has gone is seen at the end
  *  serving   hold() or reload() → waiting                              goes to the registry
  *  broken    hold() or reload() → waiting                              is answered with the load error
+ *
+ * After a hold() the end of a load ends no waiting: that takes the release() or reload() that says what became of the files.
  */
 export class ReloadingModels implements ModelService {
   #settled: 'never' | 'serving' | SconceError = 'never';
   #isWaiting = true;
+  /** Files are being changed: what a load that ends now has read may be older. */
+  #isHeld = false;
   #waiting: Waiting[] = [];
   #run: Promise<void> | undefined;
   #again = false;
@@ -49,18 +53,22 @@ export class ReloadingModels implements ModelService {
 
   /** A file is being changed: requests wait from now on. */
   hold(): void {
-    if (!this.#isStopped) this.#isWaiting = true;
+    if (this.#isStopped) return;
+    this.#isWaiting = true;
+    this.#isHeld = true;
   }
 
   /** Nothing had changed after all. */
   release(): void {
+    this.#isHeld = false;
     if (this.#run === undefined) this.#go();
   }
 
   /** Takes the model as it is loaded now away and loads it from its files. A load that runs is given up and begun again. Never rejects. */
   reload(): Promise<void> {
     if (this.#isStopped) return Promise.resolve();
-    this.hold();
+    this.#isWaiting = true;
+    this.#isHeld = false;
     if (this.#run === undefined) {
       this.#run = this.#loadUntilCurrent().finally(() => {
         this.#run = undefined;
@@ -160,7 +168,7 @@ export class ReloadingModels implements ModelService {
       this.#settled = 'serving';
       listener.loaded(settled.model, settled.ms);
     }
-    this.#go();
+    if (!this.#isHeld) this.#go();
   }
 
   #go(): void {
