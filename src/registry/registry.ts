@@ -164,10 +164,8 @@ export class Registry implements ModelService {
 
   /** Takes every version of a name away, once what runs on them is answered or the time for that is over. Never rejects; a name that isn't there is no matter. */
   withdraw(model: string): Promise<void> {
-    const { unregisterTimeoutMs } = this.options.serving;
-    const drain = (version: ServedVersion) => version.stop(AbortSignal.timeout(Math.max(1, unregisterTimeoutMs)), unregisterTimeoutMs);
     return this.#change(model, async () => {
-      for (const version of this.#models.get(model)?.all() ?? []) await this.#remove(version, drain);
+      for (const version of this.#models.get(model)?.all() ?? []) await this.#remove(version, (one) => one.withdraw());
     });
   }
 

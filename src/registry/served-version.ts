@@ -128,9 +128,14 @@ export class ServedVersion {
 
   /** Answers what was accepted, then ends the workers. Rejects with UnregisterTimedOut, and stays as it was, when no time is allowed and workers live. */
   async retire(): Promise<void> {
+    if (this.parts.unregisterTimeoutMs <= 0 && this.workerCount > 0) throw UnregisterTimedOut({ model: this.model.name });
+    await this.withdraw();
+  }
+
+  /** As `retire`, but never rejects: where no time is allowed, what runs is cut off. */
+  withdraw(): Promise<void> {
     const { unregisterTimeoutMs } = this.parts;
-    if (unregisterTimeoutMs <= 0 && this.workerCount > 0) throw UnregisterTimedOut({ model: this.model.name });
-    await this.stop(AbortSignal.timeout(Math.max(1, unregisterTimeoutMs)), unregisterTimeoutMs);
+    return this.stop(AbortSignal.timeout(Math.max(1, unregisterTimeoutMs)), unregisterTimeoutMs);
   }
 
   /** Drains until `deadline`, then gives workers `graceMs` to end. Never rejects. */
