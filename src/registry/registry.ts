@@ -1,6 +1,6 @@
 import type { CrashDossier } from '../backends/crash-dossier.js';
 import { BackendUnavailable } from '../errors/backend.js';
-import { ModelNotFound, VersionExists } from '../errors/model.js';
+import { DependenciesFailed, ModelNotFound, VersionExists } from '../errors/model.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
@@ -275,7 +275,11 @@ export class Registry implements ModelService {
     const ending = new AbortController();
     this.#preparing.set(model, ending);
     try {
-      return await this.options.intake.prepare(model, ending.signal);
+      const prepared = await this.options.intake.prepare(model, ending.signal);
+      // What was there already, or done in the same moment, is no installation that a signal ends.
+      if (ending.signal.aborted)
+        throw DependenciesFailed({ message: `Registration of model ${model.name} was given up`, reason: String(ending.signal.reason) });
+      return prepared;
     } finally {
       this.#preparing.delete(model);
     }

@@ -1,48 +1,19 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { aServableModel } from '../../test/fixtures/driven-runner.js';
-import { KeptLog, silentObserver } from '../../test/fixtures/silent-observer.js';
-import type { Backend, RunnerSpec } from '../backends/backend.js';
-import { CrashLog } from '../backends/crash-log.js';
-import { DeviceAllocator } from '../backends/device-allocator.js';
-import { GpuWatch } from '../backends/gpu-watch.js';
-import { Placement } from '../backends/placement.js';
-import { WorkerIds } from '../backends/worker-ids.js';
+import { idleBackend, servingParts } from '../../test/fixtures/serving-parts.js';
+import type { RunnerSpec } from '../backends/backend.js';
 import { NotEnoughDevices } from '../errors/model.js';
-import { Accelerators } from '../platform/accelerators.js';
 import { ServedVersion } from './served-version.js';
 
 let started: RunnerSpec[] = [];
 let served: ServedVersion | undefined;
 
-/** Loads at once and computes nothing: what counts here is what it is told to run on. */
-const backend: Backend = {
-  name: 'python',
-  prepare: async () => {},
-  createRunner: (spec, events) => {
-    started.push(spec);
-    const stop = async () => events.exit({ expected: true, code: 0, signal: undefined, memoryPeakBytes: undefined, lastLines: [] });
-    return { pipelineDepth: 1, pid: 1, load: async () => {}, run: () => {}, stop, kill: () => {}, memoryBytes: async () => undefined };
-  },
-  stop: async () => {},
-};
-
 function aParallelVersion(gpuCount: number): ServedVersion {
   const plain = aServableModel({ backend: 'python' });
   const model = { ...plain, config: { ...plain.config, parallelType: 'tp' as const, parallelLevel: 2 } };
   const limits = { minWorkers: 1, maxWorkers: 1, batchSize: 1, maxBatchDelayMs: 1, responseTimeoutS: 1, startupTimeoutS: 1, queueSize: 1 };
-  served = new ServedVersion(model, { ...limits, maxRetryTimeoutS: 1, clientTimeoutMs: 0 }, false, backend, {
-    backends: new Map(),
-    workerIds: new WorkerIds(9000, 29500),
-    devices: new DeviceAllocator(gpuCount),
-    gpus: new GpuWatch(new Accelerators({ CUDA_VISIBLE_DEVICES: '' })),
-    placement: new Placement(2),
-    sequenceHeaders: { id: 'seq_id', start: 'seq_start', end: 'seq_end' },
-    crashes: new CrashLog(),
-    observer: silentObserver(),
-    log: new KeptLog(),
-    maxResponseBytes: 1,
-    unregisterTimeoutMs: 1,
-  });
+  const backend = idleBackend((spec) => started.push(spec));
+  served = new ServedVersion(model, { ...limits, maxRetryTimeoutS: 1, clientTimeoutMs: 0 }, false, backend, servingParts({ backend, gpuCount }));
   return served;
 }
 
