@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { aDescription, KeptModelService } from '../../test/fixtures/kept-model-service.js';
 import { BadRequest, MethodNotAllowed } from '../errors/admission.js';
-import { type ManagementAction, ManagementGate } from './management-gate.js';
+import type { ManagementAction } from './audit.js';
+import { ManagementGate } from './management-gate.js';
 
 const WISH = { url: 'm.mar', synchronous: true, s3SseKms: false };
 

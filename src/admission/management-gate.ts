@@ -1,25 +1,13 @@
-import { BadRequest, Invariant, MethodNotAllowed } from '../errors/admission.js';
-import { SconceError } from '../errors/sconce-error.js';
+import { BadRequest, MethodNotAllowed } from '../errors/admission.js';
 import type { ListedModel, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
 import { MAX_WORKERS_PER_MODEL } from '../registry/version-limits.js';
+import { type Audit, audited, codeOf, DONE, type ManagementAction, withoutSecrets } from './audit.js';
 
 export type { ListedModel, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
 
-/** The result of an action that nothing was wrong with. */
-export const DONE = 'done';
-
-/** What a management call is to change. Reading is no action. */
-export interface ManagementAction {
-  readonly verb: 'register' | 'unregister' | 'scale' | 'set-default' | 'register-workflow' | 'unregister-workflow';
-  /** The name of the model or workflow. Of a registration the location, without user, password and query; '' where it was refused unread. Otherwise as the caller wrote it. */
-  readonly subject: string;
-  readonly version: string | undefined;
-}
-
 export interface ManagementGateOptions {
   readonly enableModelApi: boolean;
-  /** Told of each action once, when it has ended: `done`, or the code of the error that the caller gets. Must not throw. */
-  readonly audit?: ((action: ManagementAction, result: string) => void) | undefined;
+  readonly audit?: Audit | undefined;
 }
 
 /** The door inwards for management: what is allowed at all, and whether a wish makes sense. */
@@ -91,30 +79,13 @@ export class ManagementGate {
     return this.models.crashes();
   }
 
-  async #audited<T>(action: ManagementAction, act: () => Promise<T>): Promise<T> {
-    let outcome: T;
-    try {
-      outcome = await act();
-    } catch (error) {
-      this.#ended(action, codeOf(error));
-      throw error;
-    }
-    this.#ended(action, DONE);
-    return outcome;
+  #audited<T>(action: ManagementAction, act: () => Promise<T>): Promise<T> {
+    return audited(this.options.audit, action, act);
   }
 
   #ended(action: ManagementAction, result: string): void {
     this.options.audit?.(action, result);
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof SconceError ? error.code : Invariant.code;
-}
-
-/** A location may carry a password or a signature; neither belongs in a record of who did what. */
-export function withoutSecrets(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1').replace(/[?#].*$/s, '');
 }
 
 /** Throws BadRequest for a count that no machine can mean. */

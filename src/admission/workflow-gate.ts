@@ -1,15 +1,12 @@
-import { Invariant } from '../errors/admission.js';
-import { SconceError } from '../errors/sconce-error.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ListedWorkflow, WorkflowDescription, WorkflowService, WorkflowWish } from '../workflows/workflow-service.js';
-import { DONE, type ManagementAction, withoutSecrets } from './management-gate.js';
+import { type Audit, audited, type ManagementAction, withoutSecrets } from './audit.js';
 
 export type { ListedWorkflow, WorkflowDescription, WorkflowWish } from '../workflows/workflow-service.js';
 
 export interface WorkflowGateOptions {
-  /** As the ManagementGate's. */
-  readonly audit?: ((action: ManagementAction, result: string) => void) | undefined;
+  readonly audit?: Audit | undefined;
 }
 
 /** The door inwards for workflows. Registering them does not depend on the model API, as in TorchServe. */
@@ -45,15 +42,7 @@ export class WorkflowGate {
     return this.workflows.describe(workflow);
   }
 
-  async #audited<T>(action: ManagementAction, act: () => Promise<T>): Promise<T> {
-    let result = DONE;
-    try {
-      return await act();
-    } catch (error) {
-      result = error instanceof SconceError ? error.code : Invariant.code;
-      throw error;
-    } finally {
-      this.options.audit?.(action, result);
-    }
+  #audited<T>(action: ManagementAction, act: () => Promise<T>): Promise<T> {
+    return audited(this.options.audit, action, act);
   }
 }
