@@ -89,7 +89,8 @@ export async function pack(wish: PackWish, { cwd, env, interpreter: usual, setti
     const interpreter = wish.python ?? (chosen === undefined ? undefined : settings.pythons.get(chosen)) ?? (model.runtime === 'python3' ? 'python3' : usual);
     findings.push(
       ...(await importHandler(model, files, manifest, {
-        interpreter,
+        // The check starts it in another directory.
+        interpreter: interpreter.includes('/') ? resolve(cwd, interpreter) : interpreter,
         isInterpreterNamed: wish.python !== undefined,
         required: read.required,
         env,
