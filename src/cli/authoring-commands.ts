@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { collected } from './pack-flags.js';
 import { flagSettings, type ServeFlags } from './server-flags.js';
 
 interface Common extends ServeFlags {
@@ -32,7 +33,7 @@ export function addAuthoringCommands(program: Command, done: (code: number) => v
     .argument('<model>', 'folder, .mar, .onnx or .pt')
     .option('-f, --file <file>', 'input; standard input unless given')
     .option('-t, --type <type>', 'content type; by the name of the file unless given')
-    .option('--header <name=value>', 'header of the request, as the handler sees it; may be given several times', collect)
+    .option('--header <name=value>', 'header of the request, as the handler sees it; may be given several times', collected)
     .option('--explain', 'ask for an explanation')
     .option('--json', 'print status, headers and body as JSON')
     .option('-q, --quiet', "leave out what the model's code writes")
@@ -54,12 +55,7 @@ export function addAuthoringCommands(program: Command, done: (code: number) => v
 function modelFlags(command: Command): Command {
   return command
     .option('--ts-config, --config <file>', 'config.properties to read')
-    .option('--set <key=value>', 'any key of config.properties; may be given several times', collect)
+    .option('--set <key=value>', 'any key of config.properties; may be given several times', collected)
     .option('--python <interpreter>', 'interpreter of a Python handler')
     .option('--handler <handler>', 'handler, in place of the one that the manifest names');
-}
-
-/** One value each time: what takes all words that follow would take the model's path too. */
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }

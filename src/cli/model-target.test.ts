@@ -49,4 +49,8 @@ describe('the interpreter', () => {
     expect(choices().at(-1)).toBe(python);
     expect(findInterpreter(findTarget(join(folder, 'points.mar')), undefined, undefined, {})).toBe('python3');
   });
+
+  it('that is a path is meant from the working directory', () => {
+    expect(findInterpreter(findTarget(model), '.venv/bin/python', undefined, {})).toBe(join(process.cwd(), '.venv/bin/python'));
+  });
 });

@@ -1,5 +1,6 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { command } from '../composition/backends.js';
 import { defineError } from '../errors/sconce-error.js';
 
 /** What a command was given as its model is none. */
@@ -28,7 +29,7 @@ export function findTarget(path: string): ModelTarget {
 
 /**
  * The interpreter for a model's Python: `--python`, the setting `python`, the variable PYTHON, the virtual environment in the model's folder (`.venv` or
- * `venv`), and `python3` of the path, in this order.
+ * `venv`), and `python3` of the path, in this order. A path is meant from the working directory: interpreters are started elsewhere.
  */
 export function findInterpreter(
   { path, isFolder }: Pick<ModelTarget, 'path' | 'isFolder'>,
@@ -37,5 +38,5 @@ export function findInterpreter(
   env: NodeJS.ProcessEnv,
 ): string {
   const own = isFolder ? ['.venv', 'venv'].map((name) => join(path, name, 'bin', 'python')).find((python) => existsSync(python)) : undefined;
-  return told ?? set ?? (env.PYTHON || undefined) ?? own ?? 'python3';
+  return command(told ?? set ?? (env.PYTHON || undefined) ?? own ?? 'python3', process.cwd());
 }

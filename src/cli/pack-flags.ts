@@ -45,8 +45,8 @@ export function addPackFlags(command: Command): Command {
     .option('--json', 'as JSON, warnings included');
 }
 
-/** A list, and not as many words as there are: the folder may stand behind it. */
-function collected(given: string, before: readonly string[]): readonly string[] {
+/** One value each time: what takes all words that follow would take the folder behind them too. */
+export function collected(given: string, before: readonly string[] = []): readonly string[] {
   return [...before, given];
 }
 

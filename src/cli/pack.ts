@@ -1,4 +1,4 @@
-import { dirname, relative, resolve } from 'node:path';
+import { basename, dirname, relative, resolve } from 'node:path';
 import { resolveSettings } from '../config/resolve.js';
 import { type Packed, pack } from '../packing/pack.js';
 import type { PackWish } from '../packing/pack-wish.js';
@@ -70,12 +70,11 @@ function asJson({ output, format, sizeBytes, sha256, model, entries, leftOut, fi
 }
 
 function serveLine(output: string, name: string): string {
-  const file = output.slice(dirname(output).length + 1);
-  return `sconce serve --model-store ${quoted(relative(process.cwd(), dirname(output)) || '.')} --models ${name}=${quoted(file)}`;
+  return `sconce serve --model-store ${quoted(relative(process.cwd(), dirname(output)) || '.')} --models ${name}=${quoted(basename(output))}`;
 }
 
 function registerLine(output: string): string {
-  return `sconce models register ${quoted(output.slice(dirname(output).length + 1))}`;
+  return `sconce models register ${quoted(basename(output))}`;
 }
 
 function quoted(word: string): string {

@@ -9,6 +9,7 @@ import type { Log } from '../observability/observer.js';
 import { contentTypeOf } from './content-type.js';
 import { localRequest } from './local-request.js';
 import { findInterpreter, findTarget, ModelPathRefused } from './model-target.js';
+import { nextSignal } from './next-signal.js';
 import { PrintedAnswer } from './printed-answer.js';
 import type { FlagSettings } from './server-flags.js';
 import { isForTheAuthor } from './worker-lines.js';
@@ -37,12 +38,10 @@ export async function runModel(path: string, flags: RunFlags, settingFlags: Flag
   const answer = new PrintedAnswer(flags.json === true);
   const aborted = new AbortController();
   let exitCode: number | undefined;
-  const heard = (signal: NodeJS.Signals) => {
-    if (exitCode !== undefined) process.exit(exitCode);
-    exitCode = signal === 'SIGINT' ? 130 : 143;
+  void nextSignal().then((code) => {
+    exitCode = code;
     aborted.abort();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, heard);
+  });
   const say = flags.quiet ? () => undefined : (line: string) => void process.stderr.write(`${line}\n`);
   try {
     const outcome = await askOnce(
@@ -76,8 +75,6 @@ export async function runModel(path: string, flags: RunFlags, settingFlags: Flag
     if (exitCode !== undefined) return exitCode;
     if (!(error instanceof SconceError)) throw error;
     return answer.end({ kind: 'failed', error }, flags.quiet === true);
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, heard);
   }
 }
 

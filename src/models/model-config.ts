@@ -5,6 +5,35 @@ import { parseYaml } from './yaml-document.js';
 
 const INT_MAX = 2_147_483_647;
 
+/** The keys of model-config.yaml that the server reads itself. */
+export const SERVER_KEYS = [
+  'minWorkers',
+  'maxWorkers',
+  'batchSize',
+  'maxBatchDelay',
+  'responseTimeout',
+  'startupTimeout',
+  'deviceType',
+  'deviceIds',
+  'parallelType',
+  'parallelLevel',
+  'torchrun',
+  'maxRetryTimeoutInSec',
+  'clientTimeoutInMills',
+  'jobQueueSize',
+  'useJobTicket',
+  'continuousBatching',
+  'sequenceBatching',
+  'sequenceMaxIdleMSec',
+  'sequenceTimeoutMSec',
+  'maxSequenceJobQueueSize',
+  'maxNumSequence',
+  'asyncCommunication',
+  'useVenv',
+  'sconce',
+] as const;
+type ServerKey = (typeof SERVER_KEYS)[number];
+
 type Document = Readonly<Record<string, unknown>>;
 
 /** What a model without model-config.yaml has. */
@@ -34,8 +63,8 @@ export function parseModelConfig(content: string, file: string, log: Log): Model
 
 type Warn = (key: string, allowed: string) => void;
 
-function readDocument(raw: Document, file: string, warn: Warn): ModelConfig {
-  const int = (key: string, min: number): number | undefined => {
+function readDocument(raw: Readonly<Partial<Record<ServerKey, unknown>>>, file: string, warn: Warn): ModelConfig {
+  const int = (key: ServerKey, min: number): number | undefined => {
     const value = raw[key];
     if (value === undefined || value === null) return undefined;
     if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > INT_MAX) {
@@ -44,17 +73,17 @@ function readDocument(raw: Document, file: string, warn: Warn): ModelConfig {
     }
     return value < min ? undefined : value;
   };
-  const atLeastOne = (key: string): number | undefined => {
+  const atLeastOne = (key: ServerKey): number | undefined => {
     const value = int(key, -INT_MAX);
     return value === undefined ? undefined : Math.max(1, value);
   };
-  const bool = (key: string): boolean | undefined => {
+  const bool = (key: ServerKey): boolean | undefined => {
     const value = raw[key];
     if (value === undefined || value === null || typeof value === 'boolean') return value ?? undefined;
     warn(key, 'true or false');
     return undefined;
   };
-  const word = <const T extends string>(key: string, ...words: readonly T[]): T | undefined => {
+  const word = <const T extends string>(key: ServerKey, ...words: readonly T[]): T | undefined => {
     const value = raw[key];
     if (value === undefined || value === null) return undefined;
     const found = words.find((candidate) => candidate === value);

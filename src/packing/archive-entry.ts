@@ -22,10 +22,6 @@ export async function textEntry(name: string, text: string): Promise<ArchiveEntr
   return entry(name, () => Readable.from([Buffer.from(text)]));
 }
 
-export async function sha256Of(path: string): Promise<string> {
-  return (await entry('', () => createReadStream(path))).sha256;
-}
-
 async function entry(name: string, open: () => Readable): Promise<ArchiveEntry> {
   const hash = createHash('sha256');
   let sum = 0;

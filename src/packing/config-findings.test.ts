@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readConfig, SERVER_KEYS } from './config-findings.js';
+import { SERVER_KEYS } from '../models/model-config.js';
+import { readConfig } from './config-findings.js';
 import type { ModelDescription } from './model-description.js';
 
 const MODEL: ModelDescription = {

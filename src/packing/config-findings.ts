@@ -2,40 +2,14 @@ import { readPipelineConfig } from '../backends/onnx/pipeline/pipeline-config.js
 import { nearest } from '../config/nearest-key.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { ModelConfig } from '../inference/model-config.js';
-import { parseModelConfig } from '../models/model-config.js';
+import { parseModelConfig, SERVER_KEYS } from '../models/model-config.js';
 import type { Log } from '../observability/observer.js';
 import type { Finding } from './finding.js';
 import type { ModelDescription } from './model-description.js';
 
-/** The keys that the server reads itself. A test holds the list against src/models/model-config.ts. */
-export const SERVER_KEYS: readonly string[] = [
-  'minWorkers',
-  'maxWorkers',
-  'batchSize',
-  'maxBatchDelay',
-  'responseTimeout',
-  'startupTimeout',
-  'deviceType',
-  'deviceIds',
-  'parallelType',
-  'parallelLevel',
-  'torchrun',
-  'maxRetryTimeoutInSec',
-  'clientTimeoutInMills',
-  'jobQueueSize',
-  'useJobTicket',
-  'continuousBatching',
-  'sequenceBatching',
-  'sequenceMaxIdleMSec',
-  'sequenceTimeoutMSec',
-  'maxSequenceJobQueueSize',
-  'maxNumSequence',
-  'asyncCommunication',
-  'useVenv',
-  'sconce',
-];
 /** Blocks that handlers and backends read. */
 const HANDLER_KEYS: readonly string[] = ['handler', 'pt2', 'micro_batching', 'pippy', 'deepspeed', 'dali', 'pipeline'];
+const KNOWN_KEYS: ReadonlySet<string> = new Set([...SERVER_KEYS, ...HANDLER_KEYS]);
 
 /** Reads model-config.yaml as the server will, and tells what the server will leave out of it. */
 export function readConfig(content: string, model: ModelDescription): { readonly config: ModelConfig; readonly findings: readonly Finding[] } {
@@ -48,7 +22,7 @@ export function readConfig(content: string, model: ModelDescription): { readonly
   const add = (code: string, message: string) => findings.push({ code, message: `${file}: ${message}` });
 
   const { raw } = config;
-  const unknown = Object.keys(raw).filter((key) => !SERVER_KEYS.includes(key) && !HANDLER_KEYS.includes(key));
+  const unknown = Object.keys(raw).filter((key) => !KNOWN_KEYS.has(key));
   const meant = new Map(unknown.map((key) => [key, nearest(key, SERVER_KEYS)]));
   for (const [key, known] of meant) if (known !== undefined) add('config-key', `${key} is no setting of the server: did you mean ${known}?`);
   const others = unknown.filter((key) => meant.get(key) === undefined);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildThreads } from '../../test/fixtures/driven-runner.js';
@@ -28,6 +28,13 @@ describe('the check of a handler', () => {
 
     expect(result.findings).toEqual([]);
     expect(readdirSync(model).sort()).toEqual(['handler.py', 'helper.py']);
+  });
+
+  it('runs an interpreter that is named by its path from the working directory', async () => {
+    lay(cwd, { 'venv/bin/python': '#!/bin/sh\nexec python3 "$@"\n' });
+    chmodSync(join(cwd, 'venv/bin/python'), 0o755);
+
+    expect((await packed({ check: true, python: 'venv/bin/python' })).findings).toEqual([]);
   });
 
   it('that fails refuses the archive with the lines that are the user’s own', async () => {

@@ -69,12 +69,12 @@ export function weightsFindings({ serializedFile, modelFile }: ModelDescription)
 }
 
 /** Whether the handler is a file of the archive that the archive does not have. */
-function missingHandlerFile({ handler, runtime }: ModelDescription, has: (name: string) => boolean): boolean {
+function missingHandlerFile({ handler, runtime, backend }: ModelDescription, has: (name: string) => boolean): boolean {
   if (handler === undefined || handler === 'onnx' || runtime === 'LSP') return false;
-  const module = handlerModule(handler);
-  if (/\.(mjs|js|ts|mts)$/.test(module)) return !has(handler.split(':')[0] ?? handler);
-  if (BUILT_IN_HANDLERS.has(module)) return false;
-  const path = (handler.split(':')[0] ?? handler).replace(/\.py$/, '');
+  const [file = ''] = handler.split(':');
+  if (backend === 'javascript') return !has(file);
+  if (BUILT_IN_HANDLERS.has(handlerModule(handler))) return false;
+  const path = file.replace(/\.py$/, '');
   const candidates = [path, path.replaceAll('.', '/')];
   return !candidates.some((candidate) => has(`${candidate}.py`) || has(`${candidate}/__init__.py`) || has(`${candidate}.so`));
 }

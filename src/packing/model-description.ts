@@ -47,24 +47,24 @@ export async function describeModel(
   manifestText: string | undefined,
 ): Promise<{ readonly model: ModelDescription; readonly findings: readonly Finding[] }> {
   const findings: Finding[] = [];
-  const own = readOwnManifest(manifestText);
-  const runtime = named.runtime ?? own.runtime ?? 'python';
-  const handler = named.handler ?? own.handler ?? usualHandler(files, findings);
-  const serializedFile = named.serializedFile ?? own.serializedFile ?? usualWeights(files, findings);
+  const own = manifestText === undefined ? undefined : readOwnManifest(manifestText);
+  const runtime = named.runtime ?? own?.runtime ?? 'python';
+  const handler = named.handler ?? own?.handler ?? usualHandler(files, findings);
+  const serializedFile = named.serializedFile ?? own?.serializedFile ?? usualWeights(files, findings);
   const backend = backendOf(handler, serializedFile);
   const model: ModelDescription = {
-    name: checkedName(named.name ?? own.modelName ?? nameOf(folder)),
-    version: named.version ?? own.modelVersion ?? '1.0',
+    name: checkedName(named.name ?? own?.modelName ?? nameOf(folder)),
+    version: named.version ?? own?.modelVersion ?? '1.0',
     runtime,
     backend,
     handler,
     serializedFile,
-    modelFile: named.modelFile ?? own.modelFile ?? (await usualModelFile(files, backend, serializedFile, own.serializedFile !== undefined)),
+    modelFile: named.modelFile ?? own?.modelFile ?? (await usualModelFile(files, backend, serializedFile, own?.serializedFile !== undefined)),
     requirementsFile:
-      named.requirementsFile ?? own.requirementsFile ?? (backend === 'python' && files.has('requirements.txt') ? 'requirements.txt' : undefined),
-    configFile: named.configFile ?? own.configFile ?? CONFIGS.find((name) => files.has(name)),
-    sourceVocab: own.sourceVocab,
-    rest: own.rest,
+      named.requirementsFile ?? own?.requirementsFile ?? (backend === 'python' && files.has('requirements.txt') ? 'requirements.txt' : undefined),
+    configFile: named.configFile ?? own?.configFile ?? CONFIGS.find((name) => files.has(name)),
+    sourceVocab: own?.sourceVocab,
+    rest: own?.rest ?? { manifest: {}, model: {} },
   };
   return { model, findings };
 }
@@ -84,9 +84,7 @@ const ownManifest = z.looseObject({ model: z.looseObject({ modelFile: text, sour
 const RETOLD = new Set(['modelName', 'serializedFile', 'handler', 'modelFile', 'modelVersion', 'requirementsFile', 'configFile']);
 const RETOLD_OUTSIDE = new Set(['createdOn', 'runtime', 'model', 'archiverVersion']);
 
-function readOwnManifest(content: string | undefined) {
-  const nothing = { rest: { manifest: {}, model: {} } };
-  if (content === undefined) return { ...nothing, ...NO_PARTS };
+function readOwnManifest(content: string) {
   try {
     const { runtime, modelName, modelVersion, handler, serializedFile, requirementsFile, configFile } = parseManifest(content);
     const { model, ...manifest } = ownManifest.parse(JSON.parse(content));
@@ -107,18 +105,6 @@ function readOwnManifest(content: string | undefined) {
     );
   }
 }
-
-const NO_PARTS = {
-  runtime: undefined,
-  modelName: undefined,
-  modelVersion: undefined,
-  handler: undefined,
-  serializedFile: undefined,
-  modelFile: undefined,
-  requirementsFile: undefined,
-  configFile: undefined,
-  sourceVocab: undefined,
-};
 
 function without(from: Readonly<Record<string, unknown>>, keys: ReadonlySet<string>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(from).filter(([key]) => !keys.has(key)));

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
 import { PackRefused } from '../errors/packing.js';
+import { backendOf } from '../models/backend-of.js';
 import { BUILT_IN_HANDLERS } from './built-in-handlers.js';
 import type { NamedParts } from './model-description.js';
 import type { PackWish } from './pack-wish.js';
@@ -46,7 +47,7 @@ async function placeHandler(
   const suffix = rest.length === 0 ? '' : `:${rest.join(':')}`;
   const ending = runtime === 'LSP' ? '.so' : '.py';
   const isThere = (candidate: string) => existsSync(join(root, candidate)) || existsSync(resolve(cwd, candidate));
-  if (/\.(mjs|js|ts|mts)$/.test(path)) return (await place('--handler', path)) + suffix;
+  if (backendOf(path, undefined) === 'javascript') return (await place('--handler', path)) + suffix;
   if (path.endsWith(ending) || isThere(path + ending)) {
     const name = await place('--handler', path.endsWith(ending) ? path : path + ending);
     return (path.endsWith(ending) ? name : name.slice(0, -ending.length)) + suffix;

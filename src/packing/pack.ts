@@ -5,7 +5,7 @@ import type { Settings } from '../config/settings.js';
 import { PackRefused } from '../errors/packing.js';
 import { noModelConfig } from '../models/model-config.js';
 import type { UnpackLimits } from '../models/unpack/unpack-limits.js';
-import { type ArchiveEntry, fileEntry, sha256Of, textEntry } from './archive-entry.js';
+import { type ArchiveEntry, fileEntry, textEntry } from './archive-entry.js';
 import { archiveTime, createdOn } from './archive-time.js';
 import { readConfig } from './config-findings.js';
 import { extraFiles } from './extra-files.js';
@@ -89,7 +89,8 @@ export async function pack(wish: PackWish, { cwd, env, interpreter: usual, setti
     const interpreter = wish.python ?? (chosen === undefined ? undefined : settings.pythons.get(chosen)) ?? (model.runtime === 'python3' ? 'python3' : usual);
     findings.push(
       ...(await importHandler(model, files, manifest, {
-        interpreter,
+        // The check starts it in another directory.
+        interpreter: interpreter.includes('/') ? resolve(cwd, interpreter) : interpreter,
         isInterpreterNamed: wish.python !== undefined,
         required: read.required,
         env,
@@ -102,11 +103,8 @@ export async function pack(wish: PackWish, { cwd, env, interpreter: usual, setti
   const entries: ArchiveEntry[] = [];
   for (const file of sorted) entries.push(await fileEntry(file));
   entries.push(await textEntry(MANIFEST_NAME, manifest));
-  await writeArchive({ ...place, name: model.name, time, entries });
-  const isFile = place.format !== 'folder';
-  const sizeBytes = isFile ? (await stat(place.output)).size : undefined;
+  const { sizeBytes, sha256 } = await writeArchive({ ...place, name: model.name, time, entries });
   if (sizeBytes !== undefined) findings.push(...archiveSizeFindings(sizeBytes, limits));
-  const sha256 = isFile ? await sha256Of(place.output) : undefined;
   return { ...place, sizeBytes, sha256, model, entries, leftOut: tree.leftOut, findings };
 }
 

@@ -1,10 +1,11 @@
+import { requirementLines } from '../models/environment/requirements.js';
 import type { Finding } from './finding.js';
 
 const SHOWN = 5;
 
 /** What is to be known of requirements.txt before it meets a server. */
 export function requirementsFindings(content: string, file: string): readonly Finding[] {
-  const wanted = requirementLines(content);
+  const wanted = wantedLines(content);
   if (wanted.length === 0) return [];
   const findings: Finding[] = [
     {
@@ -26,7 +27,7 @@ export function requirementsFindings(content: string, file: string): readonly Fi
 /** The distributions that are named, as pip compares names. */
 export function requiredNames(content: string): ReadonlySet<string> {
   return new Set(
-    requirementLines(content)
+    wantedLines(content)
       .flatMap((line) => /^[A-Za-z0-9][\w.-]*/.exec(line)?.[0] ?? [])
       .map(normalizedName),
   );
@@ -36,12 +37,9 @@ export function normalizedName(name: string): string {
   return name.toLowerCase().replace(/[-_.]+/g, '-');
 }
 
-function requirementLines(content: string): readonly string[] {
-  return content
-    .replace(/\\\r?\n/g, ' ')
-    .split(/\r?\n/)
-    .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
-    .filter((line) => line !== '' && !/^-(?!e\b|-editable)/.test(line));
+/** Without the lines that are options. */
+function wantedLines(content: string): readonly string[] {
+  return requirementLines(content).filter((line) => !/^-(?!e\b|-editable)/.test(line));
 }
 
 /** `name==1.2`, `name @ file-or-address`, a wheel or an address: the same thing each time. */

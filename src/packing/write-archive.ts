@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -8,6 +9,7 @@ import { pack as tarPack } from 'tar-stream';
 import { ZipFile } from 'yazl';
 import { PackRefused } from '../errors/packing.js';
 import type { ArchiveEntry } from './archive-entry.js';
+import { MANIFEST_NAME } from './model-description.js';
 import type { ArchiveFormat } from './pack-wish.js';
 import { scratchFolder } from './scratch-folder.js';
 import { storedZip } from './stored-zip.js';
@@ -23,24 +25,43 @@ export interface ArchivePlan {
   readonly entries: readonly ArchiveEntry[];
 }
 
+/** What was written; of a folder nothing is told. */
+export interface WrittenArchive {
+  readonly sizeBytes: number | undefined;
+  readonly sha256: string | undefined;
+}
+
 const MODE = 0o100644;
-const MANIFEST = join('MAR-INF', 'MANIFEST.json');
 
 /** Writes the archive beside its place and moves it there when it is whole: a failure leaves what was there before. Bytes depend on the plan alone, and on how zlib compresses. */
-export async function writeArchive(plan: ArchivePlan): Promise<void> {
+export async function writeArchive(plan: ArchivePlan): Promise<WrittenArchive> {
   await mkdir(dirname(plan.output), { recursive: true });
   if (plan.format === 'folder') refuseForeignFolder(plan.output);
   const beside = await scratchFolder('.sconce-pack-', dirname(plan.output));
   const fresh = join(beside.path, basename(plan.output));
   try {
-    if (plan.format === 'folder') await writeFolder(plan, fresh);
-    else await pipeline(bytesOf(plan), createWriteStream(fresh));
+    const written = plan.format === 'folder' ? await writeFolder(plan, fresh) : await writeFile(plan, fresh);
     // A folder can't be moved over another one.
     if (existsSync(plan.output)) await rename(plan.output, join(beside.path, 'replaced'));
     await rename(fresh, plan.output);
+    return written;
   } finally {
     await beside.remove();
   }
+}
+
+async function writeFile(plan: ArchivePlan, file: string): Promise<WrittenArchive> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  const counted = async function* (bytes: AsyncIterable<Buffer>) {
+    for await (const chunk of bytes) {
+      hash.update(chunk);
+      sizeBytes += chunk.length;
+      yield chunk;
+    }
+  };
+  await pipeline(bytesOf(plan), counted, createWriteStream(file));
+  return { sizeBytes, sha256: hash.digest('hex') };
 }
 
 function bytesOf(plan: ArchivePlan): Readable | AsyncIterable<Buffer> {
@@ -49,7 +70,7 @@ function bytesOf(plan: ArchivePlan): Readable | AsyncIterable<Buffer> {
 }
 
 function refuseForeignFolder(output: string): void {
-  if (existsSync(output) && !existsSync(join(output, MANIFEST)))
+  if (existsSync(output) && !existsSync(join(output, MANIFEST_NAME)))
     throw PackRefused({ message: `${output} is there and is no packed model: it is not replaced. Choose another place with -o.` });
 }
 
@@ -88,11 +109,12 @@ function tarGz({ entries, name: folder, time }: ArchivePlan): Readable {
   return gzip;
 }
 
-async function writeFolder({ entries }: ArchivePlan, folder: string): Promise<void> {
+async function writeFolder({ entries }: ArchivePlan, folder: string): Promise<WrittenArchive> {
   await mkdir(folder);
   for (const { name, open } of entries) {
     const path = join(folder, name);
     await mkdir(dirname(path), { recursive: true });
     await pipeline(open(), createWriteStream(path));
   }
+  return { sizeBytes: undefined, sha256: undefined };
 }

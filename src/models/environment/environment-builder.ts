@@ -58,17 +58,24 @@ export function buildEnvironment(order: BuildOrder, { interpreter, script, envir
     let patience: NodeJS.Timeout | undefined;
     const stop = () => {
       child.stdin.end();
-      patience = setTimeout(() => killWithGroup(child.pid ?? 0), STOP_WITHIN_MS);
+      patience = setTimeout(() => {
+        if (child.pid !== undefined) killWithGroup(child.pid);
+      }, STOP_WITHIN_MS);
+    };
+    const ended = () => {
+      signal.removeEventListener('abort', stop);
+      clearTimeout(patience);
     };
     signal.addEventListener('abort', stop, { once: true });
     child.on('error', (error) => complaint.add(error.message));
     child.on('exit', () => {
-      clearTimeout(patience);
+      ended();
       const grace = setTimeout(() => streams.map(({ stream }) => stream.destroy()), OUTPUT_GRACE_MS);
       child.once('close', () => clearTimeout(grace));
     });
     child.on('close', (code, killedBy) => {
-      signal.removeEventListener('abort', stop);
+      // One that could not be started has no exit.
+      ended();
       for (const { lines } of streams) lines.end();
       if (code === 0) return resolve({ ended: 'built' });
       if (code === FOUND) return resolve({ ended: 'found' });

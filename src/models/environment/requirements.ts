@@ -59,7 +59,7 @@ class Reading {
     if (!found.isFile() || this.#bytes > MAX_BYTES) throw new Error(`${file} is no file, or too long`);
     const text = withoutSecrets(expanded(await readFile(file, 'utf8'), this.of.environment));
     this.#add('text', text);
-    for (const line of lines(text)) await this.#line(line, dirname(file));
+    for (const line of requirementLines(text)) await this.#line(line, dirname(file));
   }
 
   digest(): string {
@@ -96,7 +96,7 @@ export function withoutSecrets(text: string): string {
 }
 
 /** Lines joined at their backslashes, without comments, and with one blank where there are several: no pattern here may take long over a hostile line. */
-function lines(text: string): readonly string[] {
+export function requirementLines(text: string): readonly string[] {
   return text
     .replace(/\\\r?\n/g, '')
     .split(/\r?\n/)

@@ -1,11 +1,9 @@
-import { constants, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { UnpackBudget } from './unpack-limits.js';
-
-const CREATE_ONLY = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /**
  * Writes one file of an archive below `folder`, counting its bytes. The file must not exist, and no link is followed. `checks` see the bytes on their way.
@@ -34,8 +32,8 @@ export async function writeEntry(
   // yauzl's streams may tell of an error before the pipeline listens, and of another while it tears them down: the first one counts.
   const failure = new AbortController();
   content.on('error', (error) => failure.abort(error));
-  // Node's stream takes the flags of open(2) as a number at run time; its types know the letters only.
-  const file = createWriteStream(target, { flags: CREATE_ONLY as unknown as string, mode: 0o644 });
+  // `x` is O_EXCL: a link at that name is a file that exists, wherever it leads.
+  const file = createWriteStream(target, { flags: 'wx', mode: 0o644 });
   await pipeline([content, ...checks, counter, file], { signal: failure.signal }).catch((error: unknown) => {
     throw failure.signal.aborted ? failure.signal.reason : error;
   });
