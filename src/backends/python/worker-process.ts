@@ -5,12 +5,12 @@ import type { Batch, BatchSink } from '../../inference/batch.js';
 import { NO_LIMITS, stricter, type WorkerLimits } from '../../inference/worker-limits.js';
 import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren } from '../../platform/processes.js';
 import type { Runner, RunnerEvents, RunnerExit, RunnerSpec } from '../backend.js';
+import { LineTail } from '../line-tail.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
 import { outOfMemory, verdictOf } from './confinement.js';
 import { DataLines } from './data-lines.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
-import { LastLines } from './last-lines.js';
 import { loadOrder } from './load-order.js';
 import { type ForkOrder, type ProcessEnd, UNKNOWN_END, type WarmParent } from './parent.js';
 import type { Parents } from './parents.js';
@@ -77,7 +77,7 @@ export class WorkerProcess implements Runner {
   #channelsSeen = 0;
   readonly #open = new Set<Socket>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
-  readonly #lastLines = new LastLines();
+  readonly #lastLines = new LineTail();
   readonly #outputs: WorkerOutput[] = [];
   readonly #batches: BatchesInFlight;
   readonly #limits: WorkerLimits;
@@ -346,7 +346,7 @@ export class WorkerProcess implements Runner {
     this.#settleLoad = undefined;
     // After those who wait for load() have heard that it failed.
     setImmediate(() => {
-      this.events.exit({ expected: this.#asked, ...told, lastLines: this.#lastLines.all() });
+      this.events.exit({ expected: this.#asked, ...told, lastLines: this.#lastLines.lines });
       this.#resolveGone();
     });
   }
@@ -357,9 +357,9 @@ export class WorkerProcess implements Runner {
     const isOutOfMemory = code === 137 || (isKnown ?? signal === 'SIGKILL');
     const who = this.#rankEnd === undefined ? 'The worker' : `Rank ${this.#rankEnd.rank}`;
     // torchrun says why there are no ranks: no torch, say.
-    const why = this.#group === undefined || this.#lines.anyGreeted ? '' : `: ${this.#lastLines.lastWords()}`;
+    const why = this.#group === undefined || this.#lines.anyGreeted ? '' : `: ${this.#lastLines.lastWords}`;
     const message = `${who} ended while it was loading (${verdict ?? howEnded({ code, signal })})${why}.`;
-    const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.all().join('\n') : undefined;
+    const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.lines.join('\n') : undefined;
     return LoadFailed({ status: isOutOfMemory ? 507 : 500, message, traceback });
   }
 
