@@ -5,6 +5,7 @@ import type { Batch, BatchSink } from '../../inference/batch.js';
 import { NO_LIMITS, stricter, type WorkerLimits } from '../../inference/worker-limits.js';
 import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren } from '../../platform/processes.js';
 import type { Runner, RunnerEvents, RunnerExit, RunnerSpec } from '../backend.js';
+import { looksOutOfMemory } from '../crash-log.js';
 import { LineTail } from '../line-tail.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
 import { outOfMemory, verdictOf } from './confinement.js';
@@ -351,16 +352,15 @@ export class WorkerProcess implements Runner {
     });
   }
 
-  #diedLoading({ code, signal, verdict, outOfMemory: isKnown }: Pick<RunnerExit, 'code' | 'signal' | 'verdict' | 'outOfMemory'>): SconceError {
+  #diedLoading(end: Pick<RunnerExit, 'code' | 'signal' | 'verdict' | 'outOfMemory'>): SconceError {
     if (this.#ownVerdict !== undefined && this.#rankEnd === undefined) return LoadFailed({ status: 500, message: this.#ownVerdict });
     if (this.#asked) return LoadFailed({ status: 500, message: 'The worker was stopped while it was loading.' });
-    const isOutOfMemory = code === 137 || (isKnown ?? signal === 'SIGKILL');
     const who = this.#rankEnd === undefined ? 'The worker' : `Rank ${this.#rankEnd.rank}`;
     // torchrun says why there are no ranks: no torch, say.
     const why = this.#group === undefined || this.#lines.anyGreeted ? '' : `: ${this.#lastLines.lastWords}`;
-    const message = `${who} ended while it was loading (${verdict ?? howEnded({ code, signal })})${why}.`;
+    const message = `${who} ended while it was loading (${end.verdict ?? howEnded(end)})${why}.`;
     const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.lines.join('\n') : undefined;
-    return LoadFailed({ status: isOutOfMemory ? 507 : 500, message, traceback });
+    return LoadFailed({ status: looksOutOfMemory(end) ? 507 : 500, message, traceback });
   }
 
   #lateText(): string {
