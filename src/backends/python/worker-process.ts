@@ -13,7 +13,7 @@ import { DataLines } from './data-lines.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
 import { loadOrder } from './load-order.js';
-import { type ForkOrder, type ProcessEnd, UNKNOWN_END, type WarmParent } from './parent.js';
+import { type ProcessEnd, UNKNOWN_END, type WarmParent } from './parent.js';
 import type { Parents } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
 import { type RankGroup, rankGroupOf, torchrunArguments } from './rank-group.js';
@@ -171,10 +171,11 @@ export class WorkerProcess implements Runner {
     this.#parent = parent;
     this.#expected = channels.expect(this.key, this.#group?.size ?? 0, (name, socket, first) => this.#take(name, socket, first));
     const { environment, pythonPath } = workerEnvironment(options, this.spec);
+    const { logBytesPerS: _, ...limits } = this.#limits;
     const title = `model_service_worker.py ${workerName}`;
     const order = { worker: this.key, nonce: this.#expected.nonce, socket_path: channels.socketPath, title, environment, python_path: pythonPath };
     parent.fork(
-      { ...order, directory: model.directory, cores: share.cores ?? [], launch, limits: onTheWire(this.#limits) },
+      { ...order, directory: model.directory, cores: share.cores ?? [], launch, limits },
       {
         forked: (pid) => {
           this.#pid = pid;
@@ -383,8 +384,4 @@ export class WorkerProcess implements Runner {
 
 function howEnded({ code, signal }: { readonly code: number | undefined; readonly signal: string | undefined }): string {
   return signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
-}
-
-function onTheWire({ memoryBytes, processes, fileBytes, openFiles }: WorkerLimits): ForkOrder['limits'] {
-  return { memoryBytes: memoryBytes ?? null, processes: processes ?? null, fileBytes: fileBytes ?? null, openFiles: openFiles ?? null };
 }
