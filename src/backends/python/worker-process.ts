@@ -339,6 +339,8 @@ export class WorkerProcess implements Runner {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#expected?.cancel();
     this.#batches.forget();
+    // A socket that is destroyed closes only after the exit was reported.
+    for (const output of this.#outputs) output.end();
     for (const socket of this.#open) socket.destroy();
     const { code, signal } = this.#ownVerdict === undefined ? end : (this.#rankEnd ?? UNKNOWN_END);
     // How its rank ended tells more of a group's end than that it was one of its ranks.
