@@ -42,8 +42,10 @@ async function childrenOf(pid: number): Promise<readonly number[]> {
   return lists.flatMap((list) => list.split(' ').filter((text) => text !== '')).map(Number);
 }
 
-/** Sends SIGKILL to a process and to the group it leads, if it leads one. A process that has gone is no error. */
-export function killWithGroup(pid: number): void {
+/** Sends SIGKILL to a process and to the group it leads, if it leads one. A process that has gone is no error, nor is one that never was (undefined). */
+export function killWithGroup(pid: number | undefined): void {
+  // To kill(2), 0 is the caller's own group, and -1 every process there is.
+  if (pid === undefined || pid < 2) return;
   for (const target of [-pid, pid]) {
     try {
       process.kill(target, 'SIGKILL');

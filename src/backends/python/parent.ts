@@ -206,14 +206,14 @@ export class WarmParent {
     this.#workers.clear();
     for (const [key, { watch, pid }] of orphans) {
       // On Linux the kernel has killed it with its parent, but not what it had started.
-      if (pid !== undefined) killWithGroup(pid);
+      killWithGroup(pid);
       void this.options.groups?.end(`worker-${key}`);
       watch.exited(UNKNOWN_END);
     }
   }
 
   #destroy(): void {
-    if (this.#child.pid !== undefined) killWithGroup(this.#child.pid);
+    killWithGroup(this.#child.pid);
   }
 }
 

@@ -310,7 +310,7 @@ export class WorkerProcess implements Runner {
     if (this.#parent === undefined) return this.#finish(UNKNOWN_END);
     this.#parent.kill(this.key);
     this.#after('kill', KILL_AGAIN_AFTER_MS, () => {
-      if (this.#pid !== undefined && this.#end === undefined) killWithGroup(this.#pid);
+      if (this.#end === undefined) killWithGroup(this.#pid);
       this.#after('kill', GIVE_UP_AFTER_MS - KILL_AGAIN_AFTER_MS, () => this.#finish(this.#end ?? UNKNOWN_END));
     });
   }
