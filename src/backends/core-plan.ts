@@ -15,7 +15,6 @@ const LATENCY_MODE_CORES = 4;
 const NUMBERS = new Set(['node-id', 'ncores-per-instance', 'ninstances', 'rank']);
 /** Options whose job is done otherwise here, or not at all. */
 const WITHOUT_EFFECT = new Set(['multi-instance', 'disable-numactl', 'disable-taskset', 'use-default-allocator', 'disable-iomp', 'rank']);
-const UNSUPPORTED = new Set(['enable-tcmalloc', 'enable-jemalloc']);
 
 /**
  * Which processors each worker of a model is bound to. By default every worker gets an equal share of the physical cores, one thread of each, next to each
@@ -89,12 +88,12 @@ function parseWish(args: string): { wish: CoreWish; ignored: readonly string[] }
     const name = word.replace(/^-+/, '').replaceAll('_', '-');
     if (name === 'core-list') {
       coreList = [];
-      while (/^\d+,?$|^\d+(,\d+)*,?$/.test(words[0] ?? '')) coreList.push(...(words.shift() ?? '').split(',').filter(Boolean).map(Number));
+      while (/^\d+(,\d+)*,?$/.test(words[0] ?? '')) coreList.push(...(words.shift() ?? '').split(',').filter(Boolean).map(Number));
     } else if (NUMBERS.has(name) && /^\d+$/.test(words[0] ?? '')) {
       numbers.set(name, Number(words.shift()));
     } else if (['use-logical-core', 'use-logical-cores', 'latency-mode', 'throughput-mode', 'skip-cross-node-cores'].includes(name)) {
       flags.add(name);
-    } else if (!WITHOUT_EFFECT.has(name) || UNSUPPORTED.has(name)) ignored.push(word);
+    } else if (!WITHOUT_EFFECT.has(name)) ignored.push(word);
   }
   const positive = (name: string): number | undefined => ((numbers.get(name) ?? 0) > 0 ? numbers.get(name) : undefined);
   return {

@@ -41,6 +41,6 @@ export function probableCause(exit: RunnerExit, timedOutMs: number | undefined):
 }
 
 /** Where it isn't known: exit code 137 and SIGKILL are how the kernel's memory killer shows. */
-export function looksOutOfMemory(exit: RunnerExit): boolean {
+export function looksOutOfMemory(exit: Pick<RunnerExit, 'code' | 'signal' | 'outOfMemory'>): boolean {
   return exit.code === 137 || (exit.outOfMemory ?? exit.signal === 'SIGKILL');
 }

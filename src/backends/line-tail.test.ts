@@ -35,4 +35,13 @@ describe('LineTail', () => {
     expect(tail.lines[0]).toBe('line 10');
     expect(tail.lines.at(-1)).toHaveLength(1000);
   });
+
+  it('the last words are those of the last line that holds any', () => {
+    const tail = new LineTail();
+    expect(tail.lastWords).toBe('');
+
+    for (const line of ['first', "  ModuleNotFoundError: No module named 'torch' ", '==========', '']) tail.add(line);
+
+    expect(tail.lastWords).toBe("ModuleNotFoundError: No module named 'torch'");
+  });
 });

@@ -17,6 +17,11 @@ export class LineTail {
   get lines(): readonly string[] {
     return [...this.#lines];
   }
+
+  /** The last line that holds a word, as opposed to a rule of dashes; '' when there is none. */
+  get lastWords(): string {
+    return this.#lines.findLast((line) => /[a-z]/i.test(line))?.trim() ?? '';
+  }
 }
 
 /** Cuts a stream of bytes into lines. */

@@ -57,10 +57,11 @@ export class NativeSession {
   }
 
   #toRuntime({ type, dims, data }: NativeTensor): Tensor {
-    // Where Node has a Float16Array, the runtime's constructor makes one of the bits, which its native side then cannot read; the bare fields it can.
-    if (type === 'float16') return { type, dims, data, location: 'cpu' } as unknown as Tensor;
+    // Where Node has a Float16Array, the runtime's constructor would make one of a half float's bits, which its native side then cannot read.
+    const given = type === 'float16' ? 'uint16' : type;
     // The constructor checks that type, data and dims belong together; its signature is one per element type.
-    return new this.TensorClass(type as 'float32', data as Float32Array, dims);
+    const tensor: Tensor = new this.TensorClass(given as 'float32', data as Float32Array, dims);
+    return type === 'float16' ? Object.assign(tensor, { type }) : tensor;
   }
 }
 

@@ -2,7 +2,8 @@ import { mkdir, open, readdir, readFile, readlink, rmdir } from 'node:fs/promise
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTROLLERS, type Controller, type OwnGroups, ownGroups } from './own-groups.js';
-import { type Cleared, makeRoom } from './unified-room.js';
+import { statOf } from './processes.js';
+import { type Cleared, makeRoom, members } from './unified-room.js';
 
 /** Folders of this server alone, in which groups for its workers can be made. Their own limits are those of the group in which the server was started. */
 export interface ControlGroups {
@@ -91,11 +92,7 @@ async function endGroup(folder: string): Promise<void> {
   // With no room for a new process the rounds come to an end.
   await writeIfThere(join(folder, 'pids.max'), '0');
   for (let round = 0; round < KILL_ROUNDS; round += 1) {
-    const members = await readFile(join(folder, 'cgroup.procs'), 'latin1').catch(() => '');
-    const pids = members
-      .split('\n')
-      .map(Number)
-      .filter((pid) => pid > 0);
+    const pids = (await members(folder)).filter((pid) => pid > 0);
     if (pids.length === 0) return;
     for (const pid of pids) {
       try {
@@ -134,9 +131,7 @@ async function writeIfThere(path: string, text: string): Promise<boolean> {
 
 /** When a process was started, in the kernel's ticks: with the number it names one process for ever. */
 async function startOf(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
-  // Field 22 of proc(5); the first one after the name is field 3.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  return (await statOf(pid)).get(22);
 }
 
 async function pidNamespace(): Promise<string> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren } from './processes.js';
 
 let started: number | undefined;
@@ -54,4 +54,13 @@ describe.runIf(process.platform === 'linux')('of a process is told', () => {
   it('nothing of a child that lives', async () => {
     expect(await endedChildOf(await parentOf('sleep 600'))).toBeUndefined();
   });
+});
+
+it.each([undefined, 1, 0, -1])('%s is no process that could be ended: nothing is sent to all others instead', (pid) => {
+  const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+
+  killWithGroup(pid);
+
+  expect(kill).not.toHaveBeenCalled();
+  kill.mockRestore();
 });

@@ -19,15 +19,21 @@ export async function residentBytesWithChildren(pid: number): Promise<number | u
 /** How a child of `pid` ended that hasn't been reaped yet; undefined where there is none or the system doesn't tell. */
 export async function endedChildOf(pid: number): Promise<{ readonly code: number | undefined; readonly signal: string | undefined } | undefined> {
   for (const child of await childrenOf(pid)) {
-    const stat = await readFile(`/proc/${child}/stat`, 'latin1').catch(() => '');
-    // Fields 3 (state) and 52 (the status as wait tells it) of proc(5).
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const status = Number(fields[49] ?? 0);
-    if (fields[0] !== 'Z' && status === 0) continue;
+    const fields = await statOf(child);
+    // The state, and the status as wait tells it.
+    const status = Number(fields.get(52) ?? 0);
+    if (fields.get(3) !== 'Z' && status === 0) continue;
     const signal = Object.entries(constants.signals).find(([, number]) => number === (status & 0x7f))?.[0];
     return { code: signal === undefined ? status >> 8 : undefined, signal };
   }
   return undefined;
+}
+
+/** /proc/…/stat of a process by the field numbers of proc(5), from 3 on: a name before them may hold anything. Empty where the system doesn't tell or the process has gone. */
+export async function statOf(pid: number): Promise<ReadonlyMap<number, string>> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return new Map(fields.map((text, n) => [n + 3, text]));
 }
 
 async function childrenOf(pid: number): Promise<readonly number[]> {
@@ -36,8 +42,10 @@ async function childrenOf(pid: number): Promise<readonly number[]> {
   return lists.flatMap((list) => list.split(' ').filter((text) => text !== '')).map(Number);
 }
 
-/** Sends SIGKILL to a process and to the group it leads, if it leads one. A process that has gone is no error. */
-export function killWithGroup(pid: number): void {
+/** Sends SIGKILL to a process and to the group it leads, if it leads one. A process that has gone is no error, nor is one that never was (undefined). */
+export function killWithGroup(pid: number | undefined): void {
+  // To kill(2), 0 is the caller's own group, and -1 every process there is.
+  if (pid === undefined || pid < 2) return;
   for (const target of [-pid, pid]) {
     try {
       process.kill(target, 'SIGKILL');

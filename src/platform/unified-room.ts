@@ -1,6 +1,7 @@
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONTROLLERS, type Controller } from './own-groups.js';
+import { statOf } from './processes.js';
 
 /** A folder of cgroup v2 whose controllers reach the groups below it. */
 export interface Cleared {
@@ -68,9 +69,9 @@ async function move(pid: number, folder: string): Promise<void> {
   await writeFile(join(folder, 'cgroup.procs'), String(pid));
 }
 
-async function members(folder: string): Promise<readonly number[]> {
+/** The processes in a control group; one of another namespace shows as 0. None where there is no such group. */
+export async function members(folder: string): Promise<readonly number[]> {
   const text = await readFile(join(folder, 'cgroup.procs'), 'latin1').catch(() => '');
-  // A process of another namespace shows as 0.
   return text
     .split('\n')
     .filter((line) => line !== '')
@@ -82,8 +83,7 @@ async function ancestry(pid: number): Promise<readonly number[]> {
   const found: number[] = [];
   for (let at = pid; at > 0; ) {
     found.push(at);
-    const stat = await readFile(`/proc/${at}/stat`, 'latin1').catch(() => '');
-    at = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0) || 0;
+    at = Number((await statOf(at)).get(4) ?? 0);
   }
   return found;
 }

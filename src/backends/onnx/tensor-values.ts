@@ -35,7 +35,7 @@ export function tensorFromShapedJson(spec: TensorSpec, shape: readonly number[],
 
 /** Shapes little-endian bytes; for an input of strings they are one string in UTF-8. Throws BadInput. */
 export function tensorFromBytes(spec: TensorSpec, bytes: Uint8Array): FittedTensor {
-  const { sizeBytes, create } = ELEMENT_FORMATS[spec.type];
+  const { sizeBytes } = ELEMENT_FORMATS[spec.type];
   if (spec.type === 'string') return tensorFromJson(spec, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
   const count = bytes.byteLength / sizeBytes;
   const fitted = Number.isInteger(count) ? inferShape(spec, count) : undefined;
@@ -44,15 +44,12 @@ export function tensorFromBytes(spec: TensorSpec, bytes: Uint8Array): FittedTens
       what: `${expectation(spec)}, ${sizeBytes} byte(s) a value, got ${bytes.byteLength} bytes, which fit no such shape. JSON can say its shape.`,
     });
   }
-  const data = create(count);
-  // The values' own memory is aligned; the body's need not be.
-  if (!Array.isArray(data)) new Uint8Array(data.buffer).set(bytes);
-  return { tensor: { type: spec.type, dims: fitted.dims, data }, added: fitted.added };
+  return fillBytes(spec, bytes, count, fitted);
 }
 
 /** Shapes the bytes of a KServe binary tensor under its explicit shape. Throws BadInput. */
 export function tensorFromPacked(spec: TensorSpec, shape: readonly number[], bytes: Uint8Array): FittedTensor {
-  const { sizeBytes, create } = ELEMENT_FORMATS[spec.type];
+  const { sizeBytes } = ELEMENT_FORMATS[spec.type];
   if (spec.type === 'string') {
     const elements = readBytesElements(bytes);
     if (elements === undefined) throw BadInput({ what: `Input "${spec.name}": the lengths of its BYTES elements do not add up.` });
@@ -65,7 +62,12 @@ export function tensorFromPacked(spec: TensorSpec, shape: readonly number[], byt
   if (bytes.byteLength !== count * sizeBytes) {
     throw BadInput({ what: `Input "${spec.name}": the shape ${describeDims(shape)} has ${count * sizeBytes} bytes, ${bytes.byteLength} came.` });
   }
-  const data = create(count);
+  return fillBytes(spec, bytes, count, fitted);
+}
+
+function fillBytes(spec: TensorSpec, bytes: Uint8Array, count: number, fitted: FittedShape): FittedTensor {
+  const data = ELEMENT_FORMATS[spec.type].create(count);
+  // The values' own memory is aligned; the body's need not be.
   if (!Array.isArray(data)) new Uint8Array(data.buffer).set(bytes);
   return { tensor: { type: spec.type, dims: fitted.dims, data }, added: fitted.added };
 }

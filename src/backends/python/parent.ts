@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { BackendUnavailable } from '../../errors/backend.js';
+import type { WorkerLimits } from '../../inference/worker-limits.js';
 import type { Log } from '../../observability/observer.js';
 import type { ControlGroups } from '../../platform/control-groups.js';
 import { OutputLines } from '../../platform/output-lines.js';
@@ -21,12 +22,8 @@ export interface ForkOrder {
   readonly cores: readonly number[];
   /** Arguments of an interpreter that starts a group of ranks in the worker's place. */
   readonly launch?: readonly string[];
-  readonly limits: {
-    readonly memoryBytes: number | null;
-    readonly processes: number | null;
-    readonly fileBytes: number | null;
-    readonly openFiles: number | null;
-  };
+  /** What is undefined is not sent, and not limited. */
+  readonly limits: Omit<WorkerLimits, 'logBytesPerS'>;
 }
 
 /** How a worker's process ended. All undefined when the parent ended first and couldn't tell. */
@@ -209,14 +206,14 @@ export class WarmParent {
     this.#workers.clear();
     for (const [key, { watch, pid }] of orphans) {
       // On Linux the kernel has killed it with its parent, but not what it had started.
-      if (pid !== undefined) killWithGroup(pid);
+      killWithGroup(pid);
       void this.options.groups?.end(`worker-${key}`);
       watch.exited(UNKNOWN_END);
     }
   }
 
   #destroy(): void {
-    if (this.#child.pid !== undefined) killWithGroup(this.#child.pid);
+    killWithGroup(this.#child.pid);
   }
 }
 

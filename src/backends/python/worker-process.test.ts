@@ -1,6 +1,35 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { aBatch, alive, HANDLER, LOADS_BADLY, run, Story, until, Workshop } from '../../../test/fixtures/python-workers.js';
+import { aBatch, alive, HANDLER, LOADS_BADLY, PYTHON, run, Story, until, Workshop } from '../../../test/fixtures/python-workers.js';
+
+/** Ends once a process that isn't its own has its standard output. */
+const LENDS_ITS_OUTPUT = `
+import array, os, socket, sys
+def handle(data, context):
+    if data is None:
+        return None
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(data[0]["body"]["path"])
+        line.sendmsg([b"1"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))])
+        line.recv(1)
+    os.write(1, b"no line end")
+    os._exit(7)
+`;
+
+/** Keeps what it is lent until its standard input ends. */
+const BORROWS = `
+import socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+print("listening", flush=True)
+line, _ = server.accept()
+line.recvmsg(1, 1024)
+line.sendall(b"1")
+sys.stdin.read()
+`;
 
 let shop: Workshop;
 
@@ -86,6 +115,22 @@ describe('a worker', () => {
     expect(story.parts.map(({ text }) => text)).toEqual(['done']);
     expect(lines.filter(({ line }) => line === 'x'.repeat(999))).toHaveLength(5_000);
     expect(lines.some(({ line }) => line.startsWith('no newline'))).toBe(true);
+  });
+
+  it('whose output somebody holds open is reported with its last words all the same', async () => {
+    const { runner, exited, exits, lines } = await shop.loaded(shop.aModel(LENDS_ITS_OUTPUT));
+    const path = shop.signalFile();
+    const borrower = spawn(PYTHON, ['-c', BORROWS, path], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(borrower.stdout, 'data');
+
+    runner.run(aBatch({ path }), new Story());
+    const exit = await exited;
+    const heard = lines.length;
+    borrower.stdin.end();
+    await once(borrower, 'exit');
+
+    expect([exit.code, exit.lastLines.at(-1), exits()]).toEqual([7, 'no line end', 1]);
+    expect(lines).toHaveLength(heard);
   });
 
   it.each([

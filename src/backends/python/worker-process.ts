@@ -5,14 +5,15 @@ import type { Batch, BatchSink } from '../../inference/batch.js';
 import { NO_LIMITS, stricter, type WorkerLimits } from '../../inference/worker-limits.js';
 import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren } from '../../platform/processes.js';
 import type { Runner, RunnerEvents, RunnerExit, RunnerSpec } from '../backend.js';
+import { looksOutOfMemory } from '../crash-log.js';
+import { LineTail } from '../line-tail.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
 import { outOfMemory, verdictOf } from './confinement.js';
 import { DataLines } from './data-lines.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
-import { LastLines } from './last-lines.js';
 import { loadOrder } from './load-order.js';
-import { type ForkOrder, type ProcessEnd, UNKNOWN_END, type WarmParent } from './parent.js';
+import { type ProcessEnd, UNKNOWN_END, type WarmParent } from './parent.js';
 import type { Parents } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
 import { type RankGroup, rankGroupOf, torchrunArguments } from './rank-group.js';
@@ -77,7 +78,7 @@ export class WorkerProcess implements Runner {
   #channelsSeen = 0;
   readonly #open = new Set<Socket>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
-  readonly #lastLines = new LastLines();
+  readonly #lastLines = new LineTail();
   readonly #outputs: WorkerOutput[] = [];
   readonly #batches: BatchesInFlight;
   readonly #limits: WorkerLimits;
@@ -170,10 +171,11 @@ export class WorkerProcess implements Runner {
     this.#parent = parent;
     this.#expected = channels.expect(this.key, this.#group?.size ?? 0, (name, socket, first) => this.#take(name, socket, first));
     const { environment, pythonPath } = workerEnvironment(options, this.spec);
+    const { logBytesPerS: _, ...limits } = this.#limits;
     const title = `model_service_worker.py ${workerName}`;
     const order = { worker: this.key, nonce: this.#expected.nonce, socket_path: channels.socketPath, title, environment, python_path: pythonPath };
     parent.fork(
-      { ...order, directory: model.directory, cores: share.cores ?? [], launch, limits: onTheWire(this.#limits) },
+      { ...order, directory: model.directory, cores: share.cores ?? [], launch, limits },
       {
         forked: (pid) => {
           this.#pid = pid;
@@ -308,7 +310,7 @@ export class WorkerProcess implements Runner {
     if (this.#parent === undefined) return this.#finish(UNKNOWN_END);
     this.#parent.kill(this.key);
     this.#after('kill', KILL_AGAIN_AFTER_MS, () => {
-      if (this.#pid !== undefined && this.#end === undefined) killWithGroup(this.#pid);
+      if (this.#end === undefined) killWithGroup(this.#pid);
       this.#after('kill', GIVE_UP_AFTER_MS - KILL_AGAIN_AFTER_MS, () => this.#finish(this.#end ?? UNKNOWN_END));
     });
   }
@@ -337,6 +339,8 @@ export class WorkerProcess implements Runner {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#expected?.cancel();
     this.#batches.forget();
+    // A socket that is destroyed closes only after the exit was reported.
+    for (const output of this.#outputs) output.end();
     for (const socket of this.#open) socket.destroy();
     const { code, signal } = this.#ownVerdict === undefined ? end : (this.#rankEnd ?? UNKNOWN_END);
     // How its rank ended tells more of a group's end than that it was one of its ranks.
@@ -346,21 +350,20 @@ export class WorkerProcess implements Runner {
     this.#settleLoad = undefined;
     // After those who wait for load() have heard that it failed.
     setImmediate(() => {
-      this.events.exit({ expected: this.#asked, ...told, lastLines: this.#lastLines.all() });
+      this.events.exit({ expected: this.#asked, ...told, lastLines: this.#lastLines.lines });
       this.#resolveGone();
     });
   }
 
-  #diedLoading({ code, signal, verdict, outOfMemory: isKnown }: Pick<RunnerExit, 'code' | 'signal' | 'verdict' | 'outOfMemory'>): SconceError {
+  #diedLoading(end: Pick<RunnerExit, 'code' | 'signal' | 'verdict' | 'outOfMemory'>): SconceError {
     if (this.#ownVerdict !== undefined && this.#rankEnd === undefined) return LoadFailed({ status: 500, message: this.#ownVerdict });
     if (this.#asked) return LoadFailed({ status: 500, message: 'The worker was stopped while it was loading.' });
-    const isOutOfMemory = code === 137 || (isKnown ?? signal === 'SIGKILL');
     const who = this.#rankEnd === undefined ? 'The worker' : `Rank ${this.#rankEnd.rank}`;
     // torchrun says why there are no ranks: no torch, say.
-    const why = this.#group === undefined || this.#lines.anyGreeted ? '' : `: ${this.#lastLines.lastWords()}`;
-    const message = `${who} ended while it was loading (${verdict ?? howEnded({ code, signal })})${why}.`;
-    const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.all().join('\n') : undefined;
-    return LoadFailed({ status: isOutOfMemory ? 507 : 500, message, traceback });
+    const why = this.#group === undefined || this.#lines.anyGreeted ? '' : `: ${this.#lastLines.lastWords}`;
+    const message = `${who} ended while it was loading (${end.verdict ?? howEnded(end)})${why}.`;
+    const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.lines.join('\n') : undefined;
+    return LoadFailed({ status: looksOutOfMemory(end) ? 507 : 500, message, traceback });
   }
 
   #lateText(): string {
@@ -383,8 +386,4 @@ export class WorkerProcess implements Runner {
 
 function howEnded({ code, signal }: { readonly code: number | undefined; readonly signal: string | undefined }): string {
   return signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
-}
-
-function onTheWire({ memoryBytes, processes, fileBytes, openFiles }: WorkerLimits): ForkOrder['limits'] {
-  return { memoryBytes: memoryBytes ?? null, processes: processes ?? null, fileBytes: fileBytes ?? null, openFiles: openFiles ?? null };
 }
