@@ -7,7 +7,7 @@ import { type FaultLog, type GrpcMethod, GrpcService } from '../grpc-method.js';
 import { GRPC, type GrpcDialect } from '../grpc-status.js';
 import { INFERENCE_DIALECT, tagOfRefusal } from '../torchserve-grpc/inference-dialect.js';
 import { GrpcInferenceRequest } from '../torchserve-grpc/prediction.js';
-import { wholeAnswer } from '../torchserve-grpc/whole-answer.js';
+import { wholeAnswer } from '../whole-answer.js';
 import { inferResponse } from './infer-answer.js';
 import { assertOneForm, handlerInput, tensorInput } from './infer-input.js';
 
