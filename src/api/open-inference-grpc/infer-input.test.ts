@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BadRequest } from '../../errors/admission.js';
+import { BadInput } from '../../errors/backend.js';
 import { mixedBodyOf } from '../../inference/binary-tensors.js';
 import type { InferTensorContents, ModelInferRequest, ModelInferRequest_InferInputTensor } from '../grpc-generated/open_inference_grpc.js';
 import { bytesContentsOf, contentsOf } from './contents.js';
@@ -27,7 +27,7 @@ function refusal(make: () => unknown): string {
   try {
     make();
   } catch (error) {
-    if (BadRequest.is(error)) return error.message;
+    if (BadInput.is(error)) return error.message;
     throw error;
   }
   return 'taken';
