@@ -1,9 +1,10 @@
 import { BadInput } from '../../errors/backend.js';
 import { mixedBody } from '../../inference/binary-tensors.js';
 import { readBytesElements, writeBytesElements } from '../../inference/bytes-elements.js';
-import { DATATYPES, packValues, unpackValues } from '../../inference/datatype.js';
+import { DATATYPES, packValues } from '../../inference/datatype.js';
 import type { HeaderPair, InputParameter } from '../../inference/request.js';
 import type { InferParameter, ModelInferRequest, ModelInferRequest_InferInputTensor } from '../grpc-generated/open_inference_grpc.js';
+import { numbersText } from '../open-inference-rest/handler-input.js';
 import { valuesIn } from './contents.js';
 
 /** A request's tensors as one input, and the headers that go with it. */
@@ -19,7 +20,7 @@ const BINARY_OUTPUTS = new Map<string, InferParameter>([['binary_data_output', {
 
 /** For a model that takes tensors: KServe's body of JSON and bytes, whether the values came typed or raw. Throws BadInput. */
 export function tensorInput(request: ModelInferRequest): InferInput {
-  const bytes = request.inputs.map((tensor, index) => rawOf(request, index) ?? packed(tensor));
+  const bytes = request.inputs.map((tensor, index) => request.rawInputContents[index] ?? packed(tensor));
   const inputs = request.inputs.map((tensor, index) => {
     return `${head(tensor)},"parameters":{"binary_data_size":${bytes[index]?.byteLength ?? 0}}}`;
   });
@@ -30,13 +31,14 @@ export function tensorInput(request: ModelInferRequest): InferInput {
   return { input: { name: 'body', contentType: 'application/octet-stream', value: body }, headers: [header] };
 }
 
-/** For a handler: the JSON that TorchServe makes of a request, elements of BYTES in base64. What was asked for beside the inputs is told too. Throws BadInput. */
-export function handlerInput(request: ModelInferRequest): InferInput {
-  const inputs = request.inputs.map((tensor, index) => {
-    const data = jsonData(tensor, rawOf(request, index));
+/** For a handler: the JSON that TorchServe makes of a request, elements of BYTES in base64. What was asked for beside the inputs is told too. Rejects with BadInput. */
+export async function handlerInput(request: ModelInferRequest): Promise<InferInput> {
+  const inputs: string[] = [];
+  for (const [index, tensor] of request.inputs.entries()) {
+    const data = await jsonData(tensor, request.rawInputContents[index]);
     const parameters = tensor.parameters.size === 0 ? '' : `,"parameters":${parametersJson(tensor.parameters)}`;
-    return `${head(tensor)}${data === undefined ? '' : `,"data":${data}`}${parameters}}`;
-  });
+    inputs.push(`${head(tensor)}${data === undefined ? '' : `,"data":${data}`}${parameters}}`);
+  }
   const parameters = request.parameters.size === 0 ? '' : `,"parameters":${parametersJson(request.parameters)}`;
   const outputs = request.outputs.map((output) => `{"name":${JSON.stringify(output.name)},"parameters":${parametersJson(output.parameters)}}`);
   const wanted = outputs.length === 0 ? '' : `,"outputs":[${outputs.join(',')}]`;
@@ -55,10 +57,6 @@ export function assertOneForm({ inputs, rawInputContents }: ModelInferRequest): 
   if (both !== undefined) throw BadInput({ what: `Input "${both.name}": its values are in contents and in raw_input_contents.` });
 }
 
-function rawOf({ rawInputContents }: ModelInferRequest, index: number): Uint8Array | undefined {
-  return rawInputContents[index];
-}
-
 /** Typed contents as bytes. */
 function packed({ name, datatype, contents }: Tensor): Uint8Array {
   if (datatype === 'BYTES') return writeBytesElements(contents?.bytesContents ?? []);
@@ -71,7 +69,7 @@ function packed({ name, datatype, contents }: Tensor): Uint8Array {
 }
 
 /** undefined where TorchServe leaves `data` out: a datatype that it doesn't know. */
-function jsonData(tensor: Tensor, raw: Uint8Array | undefined): string | undefined {
+async function jsonData(tensor: Tensor, raw: Uint8Array | undefined): Promise<string | undefined> {
   const { name, datatype, contents } = tensor;
   if (datatype === 'BYTES') {
     const elements = raw === undefined ? (contents?.bytesContents ?? []) : readBytesElements(raw);
@@ -87,17 +85,17 @@ function jsonData(tensor: Tensor, raw: Uint8Array | undefined): string | undefin
     if (datatype === 'FP16') return undefined;
     const values = valuesIn(datatype, contents);
     if (values === undefined) throw BadInput({ what: `Input "${name}": not all values are ${datatype}.` });
-    return numbersJson(name, values);
+    return numbersJson(name, values.join());
   }
   assertCount(tensor, raw, format.sizeBytes);
-  return numbersJson(name, unpackValues(format, raw) ?? []);
+  return numbersJson(name, await numbersText(format, raw));
 }
 
-function numbersJson(name: string, values: readonly (number | bigint | boolean)[]): string {
-  if (!values.every((value) => typeof value !== 'number' || Number.isFinite(value))) {
+function numbersJson(name: string, values: string): string {
+  if (/NaN|Infinity/.test(values)) {
     throw BadInput({ what: `Input "${name}": a handler gets its values as JSON, which has no NaN and no infinity.` });
   }
-  return `[${values.join(',')}]`;
+  return `[${values}]`;
 }
 
 function assertCount({ name, datatype, shape }: Tensor, raw: Uint8Array, sizeBytes: number): void {

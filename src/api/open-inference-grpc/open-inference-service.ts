@@ -67,7 +67,7 @@ async function infer(request: ModelInferRequest, call: GrpcCall, gate: Inference
   const version = named(request.modelVersion);
   const { takesTensors } = gate.metadata(model, version);
   assertOneForm(request);
-  const { input, headers } = takesTensors ? tensorInput(request) : handlerInput(request);
+  const { input, headers } = takesTensors ? tensorInput(request) : await handlerInput(request);
   const wanted = new GrpcInferenceRequest(call, model, version, [input], headers);
   return inferResponse(await wholeAnswer((answer) => gate.submit(wanted, answer)), request);
 }

@@ -54,7 +54,8 @@ async function dataOf(
   return { data: exactJson(`[${await numbersText(format, bytes)}]`) };
 }
 
-async function numbersText(format: Datatype, bytes: Uint8Array): Promise<string> {
+/** The values of a raw tensor with commas between them. Others have their turn meanwhile. */
+export async function numbersText(format: Datatype, bytes: Uint8Array): Promise<string> {
   const stepBytes = NUMBERS_AT_ONCE * format.sizeBytes;
   const pieces: string[] = [];
   for (let at = 0; at < bytes.byteLength; at += stepBytes) {
