@@ -5,6 +5,7 @@ import type { GrpcCall } from '../grpc-exchange.js';
 import { type ModelInferRequest, type ModelInferResponse, GRPCInferenceServiceDefinition as OpenInference } from '../grpc-generated/open_inference_grpc.js';
 import { type FaultLog, type GrpcMethod, GrpcService } from '../grpc-method.js';
 import { GRPC, type GrpcDialect } from '../grpc-status.js';
+import { ONNX_PLATFORM } from '../open-inference-rest/model-metadata.js';
 import { INFERENCE_DIALECT, tagOfRefusal } from '../torchserve-grpc/inference-dialect.js';
 import { GrpcInferenceRequest } from '../torchserve-grpc/prediction.js';
 import { wholeAnswer } from '../whole-answer.js';
@@ -18,8 +19,6 @@ export interface OpenInferenceOptions {
   readonly logFault: FaultLog;
 }
 
-/** The platform that Triton's clients know for such models. */
-const ONNX_PLATFORM = 'onnxruntime_onnx';
 const EXTENSIONS = ['kserve', 'kubeflow'];
 const NAME_MISSING = 'Parameter name is required.';
 const MODEL_NAME_MISSING = 'Parameter model_name is required.';
