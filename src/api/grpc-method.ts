@@ -35,6 +35,14 @@ interface Rpc<Request, Response> {
 /** Told of errors that are no SconceError: faults of ours. */
 export type FaultLog = (what: string, error: unknown) => void;
 
+/** The status that an error gives. A fault of ours in `where` is logged, and not told. */
+export function statusOf(error: unknown, where: string, logFault: FaultLog, dialect: GrpcDialect): GrpcStatus {
+  if (error instanceof StatusError) return error.status;
+  const known = error instanceof SconceError ? error : Invariant({ what: 'unexpected error' }, error);
+  if (Invariant.is(known)) logFault(`${where} met an internal error`, error);
+  return renderStatus(known, dialect);
+}
+
 /** Builds the methods of one service. A thrown SconceError becomes the call's status, in the service's dialect; anything else is a fault of ours. */
 export class GrpcService {
   constructor(
@@ -43,50 +51,26 @@ export class GrpcService {
     private readonly dialect: GrpcDialect = {},
   ) {}
 
-  /** `dialect` replaces the service's for this method. */
-  unary<Request, Response>(
-    rpc: Rpc<Request, Response>,
-    scope: Scope,
-    handle: (request: Request, call: GrpcCall) => Response | Promise<Response>,
-    dialect = this.dialect,
-  ): GrpcMethod {
-    return this.#method(
-      rpc,
-      scope,
-      (call, reply) => {
-        const answer = async (request: Request): Promise<void> => {
-          try {
-            reply.send(await handle(request, call));
-            reply.end();
-          } catch (error) {
-            reply.fail(this.#statusOf(error, rpc.name, dialect));
-          }
-        };
-        return { message: (request) => void answer(request), halfClosed: () => undefined };
+  unary<Request, Response>(rpc: Rpc<Request, Response>, scope: Scope, handle: (request: Request, call: GrpcCall) => Response | Promise<Response>): GrpcMethod {
+    return this.bidi(rpc, scope, (call, reply) => ({
+      message: async (request) => {
+        reply.send(await handle(request, call));
+        reply.end();
       },
-      dialect,
-    );
+      halfClosed: () => undefined,
+    }));
   }
 
   serverStream<Request, Response>(
     rpc: Rpc<Request, Response>,
     scope: Scope,
-    handle: (request: Request, call: GrpcCall, reply: GrpcReply<Response>) => void,
-    dialect = this.dialect,
+    handle: (request: Request, call: GrpcCall, reply: GrpcReply<Response>) => void | Promise<void>,
   ): GrpcMethod {
-    return this.#method(rpc, scope, (call, reply) => ({ message: (request) => handle(request, call, reply), halfClosed: () => undefined }), dialect);
+    return this.bidi(rpc, scope, (call, reply) => ({ message: (request) => handle(request, call, reply), halfClosed: () => undefined }));
   }
 
+  /** What the receiver throws or rejects with ends the call. */
   bidi<Request, Response>(rpc: Rpc<Request, Response>, scope: Scope, begin: (call: GrpcCall, reply: GrpcReply<Response>) => GrpcReceiver<Request>): GrpcMethod {
-    return this.#method(rpc, scope, begin, this.dialect);
-  }
-
-  #method<Request, Response>(
-    rpc: Rpc<Request, Response>,
-    scope: Scope,
-    begin: (call: GrpcCall, reply: GrpcReply<Response>) => GrpcReceiver<Request>,
-    dialect: GrpcDialect,
-  ): GrpcMethod {
     const { name, requestType, responseType, requestStream, responseStream } = rpc;
     return {
       service: this.fullName,
@@ -95,28 +79,19 @@ export class GrpcService {
       requestStream,
       responseStream,
       begin: (call, bytes) => {
-        const reply = new EncodedReply(bytes, responseType);
-        const receiver = begin(call, reply);
+        const receiver = begin(call, new EncodedReply(bytes, responseType));
         return {
-          message: (message) => {
+          message: async (message) => {
             try {
-              return receiver.message(decoded(requestType, message));
+              await receiver.message(decoded(requestType, message));
             } catch (error) {
-              return bytes.fail(this.#statusOf(error, name, dialect));
+              bytes.fail(statusOf(error, `${this.fullName}/${name}`, this.logFault, this.dialect));
             }
           },
           halfClosed: () => receiver.halfClosed(),
         };
       },
     };
-  }
-
-  #statusOf(error: unknown, name: string, dialect: GrpcDialect): GrpcStatus {
-    if (error instanceof StatusError) return error.status;
-    if (error instanceof UndecodableMessage) return { code: GRPC.invalidArgument, details: error.message };
-    if (error instanceof SconceError && !Invariant.is(error)) return renderStatus(error, dialect);
-    this.logFault(`${this.fullName}/${name} met an internal error`, error);
-    return renderStatus(error instanceof SconceError ? error : Invariant({ what: 'unexpected error' }, error), dialect);
   }
 }
 
@@ -147,12 +122,10 @@ class EncodedReply<Message> implements GrpcReply<Message> {
   }
 }
 
-class UndecodableMessage extends Error {}
-
 function decoded<T>(type: MessageType<T>, bytes: Uint8Array): T {
   try {
     return type.decode(bytes);
-  } catch {
-    throw new UndecodableMessage('The request is no message of this method.');
+  } catch (error) {
+    throw new StatusError({ code: GRPC.invalidArgument, details: 'The request is no message of this method.' }, error);
   }
 }

@@ -18,7 +18,9 @@ export const GRPC = {
   notFound: 5,
   permissionDenied: 7,
   resourceExhausted: 8,
+  unimplemented: 12,
   internal: 13,
+  unavailable: 14,
 } as const;
 
 /** Where a service words an error otherwise than the rest. */

@@ -10,13 +10,15 @@ export type BindAddress =
 /** As settings and logs write it: `http://127.0.0.1:8080`, `unix:/run/sconce.sock`. */
 export function addressText(address: BindAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `${address.secure ? 'https' : 'http'}://${host}:${address.port}`;
+  return `${address.secure ? 'https' : 'http'}://${hostAndPort(address.host, address.port)}`;
 }
 
-export function listenOptions(address: BindAddress, backlog: number): ListenOptions {
-  if (address.kind === 'unix') return { path: address.path, backlog };
-  return { host: address.host, port: address.port, backlog };
+export function hostAndPort(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+export function listenOptions(address: BindAddress): ListenOptions {
+  return address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
 }
 
 /** Removes a socket file that a dead server left behind. Rejects with BindFailed when the path is no socket, or when somebody still answers on it. */

@@ -22,9 +22,8 @@ const LITTLE_UNREAD_BYTES = 1024 * 1024;
 /** For a status to reach a client that is still sending. */
 const LINGER_MS = 500;
 const LONG_PAST_MS = 1000;
-const UNIMPLEMENTED = 12;
 const NO_MESSAGE: GrpcStatus = { code: GRPC.deadlineExceeded, details: 'The request was not received in time.' };
-const NOT_ONE_MESSAGE: GrpcStatus = { code: UNIMPLEMENTED, details: 'This method takes exactly one message.' };
+const NOT_ONE_MESSAGE: GrpcStatus = { code: GRPC.unimplemented, details: 'This method takes exactly one message.' };
 
 /**
  * One call. Stands where grpc-js would call a handler of its own shape, and drives the transport directly: one message is read at a time, and what a slow

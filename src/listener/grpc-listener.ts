@@ -3,11 +3,12 @@ import { createServer as createTlsServer } from 'node:tls';
 import { type ConnectionInjector, Server as GrpcServer, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
 import type { GrpcMethod } from '../api/grpc-method.js';
 import { type GrpcStatus, refusalOf } from '../api/grpc-status.js';
-import { BindFailed } from '../errors/config.js';
 import type { Part } from '../lifecycle.js';
 import type { Log, Observer } from '../observability/observer.js';
+import { hostAndPort } from './bind-address.js';
 import { type CallHost, OngoingCall } from './grpc-call.js';
 import type { GrpcLimits } from './grpc-limits.js';
+import { NetServer } from './net-server.js';
 import { SECURE_DEFAULTS, type TlsMaterial } from './tls.js';
 
 export interface GrpcListenerOptions {
@@ -26,7 +27,6 @@ export interface GrpcListenerOptions {
   readonly log: Log;
 }
 
-const BACKLOG = 1024;
 /** grpc-js's word for never, and the longest time that a timer counts. */
 const FOREVER_MS = 2 ** 31 - 1;
 /** How a client that vanished without a word is noticed. */
@@ -47,6 +47,7 @@ export class GrpcListener implements Part, CallHost {
   readonly limits: GrpcLimits;
   readonly #options: GrpcListenerOptions;
   readonly #server: Server;
+  readonly #net: NetServer;
   readonly #grpc: GrpcServer;
   readonly #injector: ConnectionInjector;
   readonly #methods: ReadonlyMap<string, GrpcMethod>;
@@ -58,32 +59,25 @@ export class GrpcListener implements Part, CallHost {
   constructor(options: GrpcListenerOptions) {
     this.#options = options;
     this.limits = options.limits;
-    this.name = `gRPC listener ${this.#address(options.port)}`;
+    this.name = `gRPC listener ${hostAndPort(options.host, options.port)}`;
     this.#methods = new Map(options.methods.map((method) => [`/${method.service}/${method.name}`, method]));
     this.#grpc = this.#createGrpcServer();
     this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.#server = this.#createServer();
+    this.#net = new NetServer(this.#server, this.name, options.log);
+    this.#net.limitConnections(options.limits.maxConnections);
   }
 
   /** The port that was bound; undefined before `start`. */
   get port(): number | undefined {
-    const address = this.#server.address();
-    return address !== null && typeof address === 'object' ? address.port : undefined;
+    return this.#net.port;
   }
 
   /** Rejects with BindFailed. */
   async start(): Promise<void> {
     const { host, port, api, tls, log } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      const onError = (error: NodeJS.ErrnoException): void => reject(BindFailed({ address: this.#address(port), why: error.code ?? error.message }, error));
-      this.#server.once('error', onError);
-      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
-        this.#server.off('error', onError);
-        resolve();
-      });
-    });
-    this.#server.on('error', (error) => log.error(`${this.name} met an error`, error));
-    log.info(`${api} gRPC API bind to: ${this.#address(this.port ?? port)}${tls === undefined ? '' : ' with TLS'}`);
+    await this.#net.listen({ host, port }, hostAndPort(host, port));
+    log.info(`${api} gRPC API bind to: ${hostAndPort(host, this.port ?? port)}${tls === undefined ? '' : ' with TLS'}`);
   }
 
   /** Resolves when the calls that had begun are answered and their connections closed, or at the deadline. */
@@ -101,7 +95,7 @@ export class GrpcListener implements Part, CallHost {
 
   async stop(): Promise<void> {
     this.#draining = true;
-    const closed = this.#server.listening ? new Promise<void>((resolve) => this.#server.close(() => resolve())) : undefined;
+    const closed = this.#net.close();
     this.#grpc.forceShutdown();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
@@ -128,11 +122,6 @@ export class GrpcListener implements Part, CallHost {
     });
   }
 
-  #address(port: number): string {
-    const { host } = this.#options;
-    return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  }
-
   #createGrpcServer(): GrpcServer {
     const { maxMessageBytes, maxConcurrentStreams, maxConnectionAgeMs, maxConnectionAgeGraceMs } = this.limits;
     const takeOver: ServerInterceptor = ({ path }, transport) => {
@@ -156,15 +145,11 @@ export class GrpcListener implements Part, CallHost {
   }
 
   #createServer(): Server {
-    const { tls, limits, log } = this.#options;
+    const { tls, limits } = this.#options;
     const accept = (socket: Socket): void => this.#accept(socket);
-    const server =
-      tls === undefined
-        ? createServer({ noDelay: true }, accept)
-        : createTlsServer({ ...SECURE_DEFAULTS, ...tls, ALPNProtocols: ['h2'], handshakeTimeout: limits.handshakeTimeoutMs, noDelay: true }, accept);
-    server.maxConnections = limits.maxConnections;
-    server.once('drop', () => log.warn(`${this.name} has ${limits.maxConnections} connections, its limit: further ones are closed`));
-    return server;
+    return tls === undefined
+      ? createServer({ noDelay: true }, accept)
+      : createTlsServer({ ...SECURE_DEFAULTS, ...tls, ALPNProtocols: ['h2'], handshakeTimeout: limits.handshakeTimeoutMs, noDelay: true }, accept);
   }
 
   #accept(socket: Socket): void {

@@ -4,7 +4,6 @@ import { createServer as createSecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Connector, HttpHandler } from '../api/http-exchange.js';
 import { BadRequest, RequestTooSlow } from '../errors/admission.js';
-import { BindFailed } from '../errors/config.js';
 import type { HeaderPair } from '../inference/request.js';
 import type { Part } from '../lifecycle.js';
 import type { Log, Observer } from '../observability/observer.js';
@@ -12,6 +11,7 @@ import { addressText, type BindAddress, clearStaleSocket, listenOptions } from '
 import { Connection } from './connection.js';
 import type { HttpLimits } from './http-limits.js';
 import { firstHeader, IncomingRequest } from './incoming-request.js';
+import { NetServer } from './net-server.js';
 import { OutgoingReply, type ReplyHost } from './outgoing-reply.js';
 import { refuseConnection } from './refusal.js';
 import { discardBody, EMPTY_BODY, readBody } from './request-body.js';
@@ -31,7 +31,6 @@ export interface HttpListenerOptions {
   readonly log: Log;
 }
 
-const BACKLOG = 1024;
 /** How much of a refused body is read and dropped before its connection is cut. */
 const DISCARD_LIMIT_BYTES = 64 * 1024 * 1024;
 const BAD_MESSAGE = 'Invalid HTTP message.';
@@ -53,6 +52,7 @@ export class HttpListener implements Part, ReplyHost {
   readonly cors: readonly HeaderPair[];
   readonly #options: HttpListenerOptions;
   readonly #server: Server;
+  readonly #net: NetServer;
   readonly #sockets = new Set<Socket>();
   readonly #connections = new WeakMap<Socket, Connection>();
   readonly #unreadable = new WeakSet<OutgoingReply>();
@@ -65,12 +65,13 @@ export class HttpListener implements Part, ReplyHost {
     this.cors = options.cors;
     this.#options = options;
     this.#server = this.#createServer();
+    this.#net = new NetServer(this.#server, this.name, options.log);
+    this.#net.limitConnections(options.limits.maxConnections);
   }
 
   /** The port that was bound; undefined for a unix socket or before `start`. */
   get port(): number | undefined {
-    const address = this.#server.address();
-    return address !== null && typeof address === 'object' ? address.port : undefined;
+    return this.#net.port;
   }
 
   get draining(): boolean {
@@ -89,15 +90,7 @@ export class HttpListener implements Part, ReplyHost {
   async start(): Promise<void> {
     const { address, connector, log } = this.#options;
     await clearStaleSocket(address);
-    await new Promise<void>((resolve, reject) => {
-      const onError = (error: NodeJS.ErrnoException): void => reject(BindFailed({ address: addressText(address), why: error.code ?? error.message }, error));
-      this.#server.once('error', onError);
-      this.#server.listen(listenOptions(address, BACKLOG), () => {
-        this.#server.off('error', onError);
-        resolve();
-      });
-    });
-    this.#server.on('error', (error) => log.error(`${this.name} met an error`, error));
+    await this.#net.listen(listenOptions(address), addressText(address));
     const bound = address.kind === 'tcp' ? addressText({ ...address, port: this.port ?? address.port }) : addressText(address);
     log.info(`${API_NAMES[connector]} API bind to: ${bound}`);
   }
@@ -116,7 +109,7 @@ export class HttpListener implements Part, ReplyHost {
 
   async stop(): Promise<void> {
     this.#draining = true;
-    const closed = this.#server.listening ? new Promise<void>((resolve) => this.#server.close(() => resolve())) : undefined;
+    const closed = this.#net.close();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
     const { address } = this.#options;
@@ -158,13 +151,11 @@ export class HttpListener implements Part, ReplyHost {
     const server = isSecure ? createSecureServer({ ...options, ...SECURE_DEFAULTS, handshakeTimeout: limits.headersTimeoutMs, ...tls }) : createServer(options);
     if (isSecure) refusePlainHttp(server, limits.headersTimeoutMs);
     server.maxHeadersCount = 0;
-    server.maxConnections = limits.maxConnections;
     server.prependListener('connection', (socket: Socket) => this.#track(socket));
     server.on('request', (message, response) => this.#onRequest(message, response, false));
     server.on('checkContinue', (message, response) => this.#onRequest(message, response, true));
     server.on('checkExpectation', (message, response) => this.#begin(message, response).send(417, ''));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#onClientError(error, socket as Socket));
-    server.once('drop', () => this.#options.log.warn(`${this.name} has ${limits.maxConnections} connections, its limit: further ones are closed`));
     return server;
   }
 

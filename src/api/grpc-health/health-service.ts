@@ -13,7 +13,7 @@ export interface HealthOptions {
 
 /** How soon a watcher hears of a change. */
 const LOOK_MS = 250;
-const STOPPING: GrpcStatus = { code: 14, details: 'The server is shutting down.' };
+const STOPPING: GrpcStatus = { code: GRPC.unavailable, details: 'The server is shutting down.' };
 
 /** grpc.health.v1: readiness for probes and load balancers. Open, since they carry no token; it tells nothing but this. */
 export function healthMethods({ services, ready, logFault }: HealthOptions): readonly GrpcMethod[] {

@@ -55,6 +55,16 @@ describe('typed answers', () => {
     expect(outputs[1]?.contents?.bytesContents).toEqual([Buffer.from('[12345678901234567]')]);
   });
 
+  it('may be as long as a handler likes, with numbers that JSON lacks and texts of megabytes', () => {
+    const text = 'x'.repeat(12_000_000);
+    const data = `{"outputs":[{"name":"y","datatype":"BYTES","shape":[1],"data":["${text}"]},{"name":"z","datatype":"FP64","shape":[2],"data":[NaN,12345678901234567]}]}`;
+
+    const { outputs } = inferResponse(said(data), asked());
+
+    expect(outputs[0]?.contents?.bytesContents[0]?.byteLength).toBe(text.length);
+    expect(outputs[1]?.contents?.fp64Contents).toEqual([Number.NaN, 12345678901234568]);
+  });
+
   it('may be what Python’s json.dumps or str give', () => {
     expect(
       inferResponse(said("{'outputs': [{'name': 'y', 'datatype': 'FP32', 'shape': [2], 'data': [NaN, Infinity]}]}"), asked()).outputs[0]?.contents

@@ -2,21 +2,29 @@ import { z } from 'zod';
 import { InferAnswerInvalid } from '../../errors/backend.js';
 import { binarySizeOf, mixedBodyOf } from '../../inference/binary-tensors.js';
 import { readBytesElements, writeBytesElements } from '../../inference/bytes-elements.js';
-import { DATATYPES, packValues, type TensorValue, unpackValues } from '../../inference/datatype.js';
+import { DATATYPES, packValues, unpackValues } from '../../inference/datatype.js';
+import { exactNumber, parseExactJson } from '../../inference/exact-json.js';
 import { parseLenientJson } from '../../inference/lenient-json.js';
 import type { ResponsePart } from '../../inference/part.js';
-import type { ModelInferRequest, ModelInferResponse, ModelInferResponse_InferOutputTensor } from '../grpc-generated/open_inference_grpc.js';
+import type {
+  InferTensorContents,
+  ModelInferRequest,
+  ModelInferResponse,
+  ModelInferResponse_InferOutputTensor,
+} from '../grpc-generated/open_inference_grpc.js';
+import { type OutputData, outputData } from '../open-inference-rest/output-data.js';
 import { bytesContentsOf, contentsOf, hasContents } from './contents.js';
 
-const textShape = z.string().nullish();
+/** A long number counts as its digits. */
+const textShape = z.string().transform((text) => exactNumber(text) ?? text);
 const answerShape = z.object({
-  id: textShape,
-  model_name: textShape,
-  model_version: z.union([z.string(), z.number()]).nullish(),
+  id: textShape.nullish(),
+  model_name: textShape.nullish(),
+  model_version: z.union([textShape, z.number()]).nullish(),
   outputs: z.array(
     z.object({
-      name: z.string(),
-      datatype: z.string(),
+      name: textShape,
+      datatype: textShape,
       shape: z.array(z.int()),
       data: z.array(z.unknown()).optional(),
       parameters: z.unknown().optional(),
@@ -26,14 +34,10 @@ const answerShape = z.object({
 type Output = z.output<typeof answerShape>['outputs'][number];
 
 /** The values of an output: bytes as they go raw, or what they are. */
-type Values =
-  | { readonly kind: 'packed'; readonly bytes: Uint8Array }
-  | { readonly kind: 'values'; readonly values: readonly TensorValue[] }
-  | { readonly kind: 'elements'; readonly elements: readonly Uint8Array[] };
+type Values = { readonly kind: 'packed'; readonly bytes: Uint8Array } | Extract<OutputData, { kind: 'elements' | 'values' }>;
 
 /** The lenient reader is slow: it reads what Python's `str` gives, not data. */
 const MAX_LENIENT_CHARACTERS = 65_536;
-const DEEPEST = 32;
 
 /** What a handler or a model said, as a message: raw where the request was raw, or where an output has no typed contents. Throws InferAnswerInvalid. */
 export function inferResponse({ headers, body }: ResponsePart, request: ModelInferRequest): ModelInferResponse {
@@ -58,7 +62,7 @@ export function inferResponse({ headers, body }: ResponsePart, request: ModelInf
     id: id ?? request.id,
     parameters: new Map(),
     outputs: outputs.map((output, index) => tensorOf(output, goesRaw ? undefined : values[index])),
-    rawOutputContents: goesRaw ? outputs.map((output, index) => rawOf(output, values[index])) : [],
+    rawOutputContents: goesRaw ? values.map(rawOf) : [],
   };
 }
 
@@ -76,47 +80,50 @@ function tensorOf({ name, datatype, shape }: Output, values: Values | undefined)
   }
 }
 
-function unpacked(name: string, datatype: string, bytes: Uint8Array) {
-  const format = DATATYPES.get(datatype);
-  const contents = format === undefined ? readBytesElements(bytes) : unpackValues(format, bytes);
-  if (contents === undefined) throw InferAnswerInvalid({ what: `the bytes of output "${name}" are no ${datatype}.` });
-  return format === undefined ? bytesContentsOf(contents as readonly Uint8Array[]) : contentsOf(datatype, contents as readonly TensorValue[]);
+function unpacked(name: string, datatype: string, bytes: Uint8Array): InferTensorContents {
+  if (datatype === 'BYTES') {
+    const elements = readBytesElements(bytes);
+    if (elements !== undefined) return bytesContentsOf(elements);
+  } else {
+    const format = DATATYPES.get(datatype);
+    const values = format && unpackValues(format, bytes);
+    if (values !== undefined) return contentsOf(datatype, values);
+  }
+  throw InferAnswerInvalid({ what: `the bytes of output "${name}" are no ${datatype}.` });
 }
 
-function rawOf({ datatype }: Output, values: Values | undefined): Uint8Array {
-  if (values?.kind === 'packed') return values.bytes;
-  if (values?.kind === 'elements') return writeBytesElements(values.elements);
-  const format = DATATYPES.get(datatype);
-  return format === undefined || values === undefined ? new Uint8Array() : packValues(format, values.values);
+function rawOf(values: Values): Uint8Array {
+  switch (values.kind) {
+    case 'packed':
+      return values.bytes;
+    case 'elements':
+      return writeBytesElements(values.elements);
+    case 'values':
+      return packValues(values.format, values.values);
+  }
 }
 
 function valuesOf({ name, datatype, data }: Output): Values {
   if (data === undefined) throw InferAnswerInvalid({ what: `output "${name}" has no data.` });
-  const flat = data.flat(DEEPEST);
-  if (datatype === 'BYTES') return { kind: 'elements', elements: flat.map((value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))) };
-  const format = DATATYPES.get(datatype);
-  if (format === undefined) throw InferAnswerInvalid({ what: `output "${name}" has the datatype ${datatype}, which is not known.` });
-  const values = flat.map((value) => {
-    const fitting = format.fit(value);
-    if (fitting === undefined) throw InferAnswerInvalid({ what: `output "${name}": ${JSON.stringify(value)?.slice(0, 40)} is no ${datatype}.` });
-    return fitting;
-  });
-  return { kind: 'values', values };
+  const read = outputData(datatype, data);
+  if (read.kind === 'unknown datatype') throw InferAnswerInvalid({ what: `output "${name}" has the datatype ${datatype}, which is not known.` });
+  if (read.kind === 'unfit') throw InferAnswerInvalid({ what: `output "${name}": ${JSON.stringify(read.value)?.slice(0, 40)} is no ${datatype}.` });
+  return read;
 }
 
-/** The value of strict JSON, or of lenient JSON where it is short; undefined for anything else. Whole numbers of 16 digits and more come as text. */
+/** The value of JSON as Python's `json.dumps` gives it, or of lenient JSON where it is short; undefined for anything else. */
 function jsonOf(text: string): unknown {
-  const exact = /\d{16}/.test(text) ? text.replace(STRING_OR_NUMBER, (token) => (/^-?\d{16,}$/.test(token) ? `"${token}"` : token)) : text;
   try {
-    return JSON.parse(exact);
+    return parseExactJson(text);
   } catch {
     if (text.length > MAX_LENIENT_CHARACTERS) return undefined;
   }
   try {
-    return parseLenientJson(exact);
+    return parseLenientJson(text.replace(STRING_OR_NUMBER, (token) => (/^-?\d{16,}$/.test(token) ? `"${token}"` : token)));
   } catch {
     return undefined;
   }
 }
 
+/** The lenient reader would round whole numbers of 16 digits and more. */
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { BadRequest } from '../../errors/admission.js';
+import { BadInput } from '../../errors/backend.js';
 import { mixedBodyOf } from '../../inference/binary-tensors.js';
 import type { InferTensorContents, ModelInferRequest, ModelInferRequest_InferInputTensor } from '../grpc-generated/open_inference_grpc.js';
 import { bytesContentsOf, contentsOf } from './contents.js';
-import { assertOneForm, handlerInput, tensorInput } from './infer-input.js';
+import { assertOneForm, handlerInput, type InferInput, tensorInput } from './infer-input.js';
 
 const tensor = (name: string, datatype: string, shape: readonly bigint[], contents?: InferTensorContents): ModelInferRequest_InferInputTensor => ({
   name,
@@ -21,21 +21,21 @@ const request = (inputs: ModelInferRequest_InferInputTensor[], rawInputContents:
   outputs: [],
   rawInputContents,
 });
-const json = (made: ReturnType<typeof handlerInput>): unknown => JSON.parse(Buffer.from(made.input.value).toString());
+const json = (made: InferInput): unknown => JSON.parse(Buffer.from(made.input.value).toString());
 
-function refusal(make: () => unknown): string {
+async function refusal(make: () => unknown): Promise<string> {
   try {
-    make();
+    await make();
   } catch (error) {
-    if (BadRequest.is(error)) return error.message;
+    if (BadInput.is(error)) return error.message;
     throw error;
   }
   return 'taken';
 }
 
 describe('what a handler gets', () => {
-  it('is TorchServe’s JSON, typed contents as they are and BYTES in base64', () => {
-    const made = handlerInput(
+  it('is TorchServe’s JSON, typed contents as they are and BYTES in base64', async () => {
+    const made = await handlerInput(
       request([
         tensor('f', 'FP32', [2n], contentsOf('FP32', [1.5, -2])),
         tensor('l', 'UINT64', [1n], contentsOf('UINT64', [7n])),
@@ -59,8 +59,8 @@ describe('what a handler gets', () => {
     });
   });
 
-  it('is the same when the values come raw, to the last digit', () => {
-    const made = handlerInput(
+  it('is the same when the values come raw, to the last digit', async () => {
+    const made = await handlerInput(
       request(
         [tensor('l', 'INT64', [1n]), tensor('h', 'FP16', [2n]), tensor('s', 'BYTES', [2n])],
         [Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 127), Uint8Array.of(0, 0x38, 0, 0xc0), Uint8Array.of(1, 0, 0, 0, 0x61, 0, 0, 0, 0)],
@@ -71,12 +71,24 @@ describe('what a handler gets', () => {
     expect(json(made)).toMatchObject({ inputs: [{}, { data: [0.5, -2] }, { data: ['YQ==', ''] }] });
   });
 
-  it('tells what else was asked for', () => {
+  it('lets others have their turn where the numbers are many', async () => {
+    let hadTheirTurn = false;
+    setImmediate(() => {
+      hadTheirTurn = true;
+    });
+
+    const made = await handlerInput(request([tensor('x', 'UINT8', [20_001n])], [new Uint8Array(20_001)]));
+
+    expect(hadTheirTurn).toBe(true);
+    expect(json(made)).toMatchObject({ inputs: [{ data: { length: 20_001 } }] });
+  });
+
+  it('tells what else was asked for', async () => {
     const asked = request([]);
     asked.parameters.set('n', { parameterChoice: { $case: 'int64Param', value: 2n ** 60n } });
     asked.outputs.push({ name: 'y', parameters: new Map([['b', { parameterChoice: { $case: 'boolParam', value: true } }]]) });
 
-    expect(Buffer.from(handlerInput(asked).input.value).toString()).toBe(
+    expect(Buffer.from((await handlerInput(asked)).input.value).toString()).toBe(
       '{"id":"i","model_name":"m","inputs":[],"parameters":{"n":1152921504606846976},"outputs":[{"name":"y","parameters":{"b":true}}]}',
     );
   });
@@ -93,8 +105,8 @@ describe('what a handler gets', () => {
       () => handlerInput(request([tensor('x', 'UINT8', [1n], contentsOf('UINT32', [256]))])),
       'not all values are UINT8',
     ],
-  ])('refuses %s', (_, make, words) => {
-    expect(refusal(make)).toContain(words);
+  ])('refuses %s', async (_, make, words) => {
+    expect(await refusal(make)).toContain(words);
   });
 });
 
@@ -121,22 +133,22 @@ describe('what a model that takes tensors gets', () => {
     });
   });
 
-  it('refuses FP16 that is typed, and datatypes that there are not', () => {
-    expect(refusal(() => tensorInput(request([tensor('x', 'FP16', [1n])])))).toContain('raw_input_contents');
-    expect(refusal(() => tensorInput(request([tensor('x', 'FP8', [1n])])))).toContain('"FP8" is not known');
+  it('refuses FP16 that is typed, and datatypes that there are not', async () => {
+    expect(await refusal(() => tensorInput(request([tensor('x', 'FP16', [1n])])))).toContain('raw_input_contents');
+    expect(await refusal(() => tensorInput(request([tensor('x', 'FP8', [1n])])))).toContain('"FP8" is not known');
   });
 });
 
 describe('raw contents', () => {
-  it('are one per input', () => {
-    expect(refusal(() => assertOneForm(request([tensor('x', 'FP32', [1n])], [])))).toBe('taken');
-    expect(refusal(() => assertOneForm(request([tensor('x', 'FP32', [1n])], [new Uint8Array(), new Uint8Array()])))).toBe(
+  it('are one per input', async () => {
+    expect(await refusal(() => assertOneForm(request([tensor('x', 'FP32', [1n])], [])))).toBe('taken');
+    expect(await refusal(() => assertOneForm(request([tensor('x', 'FP32', [1n])], [new Uint8Array(), new Uint8Array()])))).toBe(
       'raw_input_contents has 2 elements for 1 inputs.',
     );
   });
 
-  it('are not mixed with typed ones', () => {
-    expect(refusal(() => assertOneForm(request([tensor('x', 'FP32', [1n], contentsOf('FP32', [1]))], [new Uint8Array(4)])))).toContain(
+  it('are not mixed with typed ones', async () => {
+    expect(await refusal(() => assertOneForm(request([tensor('x', 'FP32', [1n], contentsOf('FP32', [1]))], [new Uint8Array(4)])))).toContain(
       'in contents and in raw_input_contents',
     );
   });

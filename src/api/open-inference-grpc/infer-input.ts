@@ -1,9 +1,10 @@
-import { BadRequest } from '../../errors/admission.js';
+import { BadInput } from '../../errors/backend.js';
 import { mixedBody } from '../../inference/binary-tensors.js';
 import { readBytesElements, writeBytesElements } from '../../inference/bytes-elements.js';
-import { DATATYPES, packValues, unpackValues } from '../../inference/datatype.js';
+import { DATATYPES, packValues } from '../../inference/datatype.js';
 import type { HeaderPair, InputParameter } from '../../inference/request.js';
 import type { InferParameter, ModelInferRequest, ModelInferRequest_InferInputTensor } from '../grpc-generated/open_inference_grpc.js';
+import { numbersText } from '../open-inference-rest/handler-input.js';
 import { valuesIn } from './contents.js';
 
 /** A request's tensors as one input, and the headers that go with it. */
@@ -17,9 +18,9 @@ type Tensor = ModelInferRequest_InferInputTensor;
 /** Asks for every output as bytes. */
 const BINARY_OUTPUTS = new Map<string, InferParameter>([['binary_data_output', { parameterChoice: { $case: 'boolParam', value: true } }]]);
 
-/** For a model that takes tensors: KServe's body of JSON and bytes, whether the values came typed or raw. Throws BadRequest. */
+/** For a model that takes tensors: KServe's body of JSON and bytes, whether the values came typed or raw. Throws BadInput. */
 export function tensorInput(request: ModelInferRequest): InferInput {
-  const bytes = request.inputs.map((tensor, index) => rawOf(request, index) ?? packed(tensor));
+  const bytes = request.inputs.map((tensor, index) => request.rawInputContents[index] ?? packed(tensor));
   const inputs = request.inputs.map((tensor, index) => {
     return `${head(tensor)},"parameters":{"binary_data_size":${bytes[index]?.byteLength ?? 0}}}`;
   });
@@ -30,13 +31,14 @@ export function tensorInput(request: ModelInferRequest): InferInput {
   return { input: { name: 'body', contentType: 'application/octet-stream', value: body }, headers: [header] };
 }
 
-/** For a handler: the JSON that TorchServe makes of a request, elements of BYTES in base64. What was asked for beside the inputs is told too. Throws BadRequest. */
-export function handlerInput(request: ModelInferRequest): InferInput {
-  const inputs = request.inputs.map((tensor, index) => {
-    const data = jsonData(tensor, rawOf(request, index));
+/** For a handler: the JSON that TorchServe makes of a request, elements of BYTES in base64. What was asked for beside the inputs is told too. Rejects with BadInput. */
+export async function handlerInput(request: ModelInferRequest): Promise<InferInput> {
+  const inputs: string[] = [];
+  for (const [index, tensor] of request.inputs.entries()) {
+    const data = await jsonData(tensor, request.rawInputContents[index]);
     const parameters = tensor.parameters.size === 0 ? '' : `,"parameters":${parametersJson(tensor.parameters)}`;
-    return `${head(tensor)}${data === undefined ? '' : `,"data":${data}`}${parameters}}`;
-  });
+    inputs.push(`${head(tensor)}${data === undefined ? '' : `,"data":${data}`}${parameters}}`);
+  }
   const parameters = request.parameters.size === 0 ? '' : `,"parameters":${parametersJson(request.parameters)}`;
   const outputs = request.outputs.map((output) => `{"name":${JSON.stringify(output.name)},"parameters":${parametersJson(output.parameters)}}`);
   const wanted = outputs.length === 0 ? '' : `,"outputs":[${outputs.join(',')}]`;
@@ -45,18 +47,14 @@ export function handlerInput(request: ModelInferRequest): InferInput {
   return { input: { name: 'body', contentType: 'application/json', value: Buffer.from(json) }, headers: [] };
 }
 
-/** Throws BadRequest where the two forms are mixed. */
+/** Throws BadInput where the two forms are mixed. */
 export function assertOneForm({ inputs, rawInputContents }: ModelInferRequest): void {
   if (rawInputContents.length === 0) return;
   if (rawInputContents.length !== inputs.length) {
-    throw BadRequest({ message: `raw_input_contents has ${rawInputContents.length} elements for ${inputs.length} inputs.` });
+    throw BadInput({ what: `raw_input_contents has ${rawInputContents.length} elements for ${inputs.length} inputs.` });
   }
   const both = inputs.find(({ contents }) => contents !== undefined && Object.values(contents).some((list: readonly unknown[]) => list.length > 0));
-  if (both !== undefined) throw BadRequest({ message: `Input "${both.name}": its values are in contents and in raw_input_contents.` });
-}
-
-function rawOf({ rawInputContents }: ModelInferRequest, index: number): Uint8Array | undefined {
-  return rawInputContents[index];
+  if (both !== undefined) throw BadInput({ what: `Input "${both.name}": its values are in contents and in raw_input_contents.` });
 }
 
 /** Typed contents as bytes. */
@@ -64,18 +62,18 @@ function packed({ name, datatype, contents }: Tensor): Uint8Array {
   if (datatype === 'BYTES') return writeBytesElements(contents?.bytesContents ?? []);
   const format = DATATYPES.get(datatype);
   if (format === undefined) throw unknownDatatype(name, datatype);
-  if (datatype === 'FP16') throw BadRequest({ message: `Input "${name}": FP16 has no typed contents, it goes in raw_input_contents.` });
+  if (datatype === 'FP16') throw BadInput({ what: `Input "${name}": FP16 has no typed contents, it goes in raw_input_contents.` });
   const values = valuesIn(datatype, contents);
-  if (values === undefined) throw BadRequest({ message: `Input "${name}": not all values are ${datatype}.` });
+  if (values === undefined) throw BadInput({ what: `Input "${name}": not all values are ${datatype}.` });
   return packValues(format, values);
 }
 
 /** undefined where TorchServe leaves `data` out: a datatype that it doesn't know. */
-function jsonData(tensor: Tensor, raw: Uint8Array | undefined): string | undefined {
+async function jsonData(tensor: Tensor, raw: Uint8Array | undefined): Promise<string | undefined> {
   const { name, datatype, contents } = tensor;
   if (datatype === 'BYTES') {
     const elements = raw === undefined ? (contents?.bytesContents ?? []) : readBytesElements(raw);
-    if (elements === undefined) throw BadRequest({ message: `Input "${name}": the lengths of its BYTES elements do not add up.` });
+    if (elements === undefined) throw BadInput({ what: `Input "${name}": the lengths of its BYTES elements do not add up.` });
     return JSON.stringify(elements.map((element) => Buffer.from(element.buffer, element.byteOffset, element.byteLength).toString('base64')));
   }
   const format = DATATYPES.get(datatype);
@@ -86,29 +84,29 @@ function jsonData(tensor: Tensor, raw: Uint8Array | undefined): string | undefin
   if (raw === undefined) {
     if (datatype === 'FP16') return undefined;
     const values = valuesIn(datatype, contents);
-    if (values === undefined) throw BadRequest({ message: `Input "${name}": not all values are ${datatype}.` });
-    return numbersJson(name, values);
+    if (values === undefined) throw BadInput({ what: `Input "${name}": not all values are ${datatype}.` });
+    return numbersJson(name, values.join());
   }
   assertCount(tensor, raw, format.sizeBytes);
-  return numbersJson(name, unpackValues(format, raw) ?? []);
+  return numbersJson(name, await numbersText(format, raw));
 }
 
-function numbersJson(name: string, values: readonly (number | bigint | boolean)[]): string {
-  if (!values.every((value) => typeof value !== 'number' || Number.isFinite(value))) {
-    throw BadRequest({ message: `Input "${name}": a handler gets its values as JSON, which has no NaN and no infinity.` });
+function numbersJson(name: string, values: string): string {
+  if (/NaN|Infinity/.test(values)) {
+    throw BadInput({ what: `Input "${name}": a handler gets its values as JSON, which has no NaN and no infinity.` });
   }
-  return `[${values.join(',')}]`;
+  return `[${values}]`;
 }
 
 function assertCount({ name, datatype, shape }: Tensor, raw: Uint8Array, sizeBytes: number): void {
   const wantedBytes = shape.reduce((product, dim) => product * dim, 1n) * BigInt(sizeBytes);
   if (BigInt(raw.byteLength) === wantedBytes && shape.every((dim) => dim >= 0n)) return;
-  throw BadRequest({ message: `Input "${name}": ${datatype} of shape [${shape.join(', ')}] has ${wantedBytes} bytes, ${raw.byteLength} came.` });
+  throw BadInput({ what: `Input "${name}": ${datatype} of shape [${shape.join(', ')}] has ${wantedBytes} bytes, ${raw.byteLength} came.` });
 }
 
 function unknownDatatype(name: string, datatype: string) {
-  return BadRequest({
-    message: `Input "${name}": the datatype ${JSON.stringify(datatype)} is not known. Known are ${[...DATATYPES.keys(), 'BYTES'].join(', ')}.`,
+  return BadInput({
+    what: `Input "${name}": the datatype ${JSON.stringify(datatype)} is not known. Known are ${[...DATATYPES.keys(), 'BYTES'].join(', ')}.`,
   });
 }
 

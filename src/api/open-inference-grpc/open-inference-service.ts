@@ -5,9 +5,10 @@ import type { GrpcCall } from '../grpc-exchange.js';
 import { type ModelInferRequest, type ModelInferResponse, GRPCInferenceServiceDefinition as OpenInference } from '../grpc-generated/open_inference_grpc.js';
 import { type FaultLog, type GrpcMethod, GrpcService } from '../grpc-method.js';
 import { GRPC, type GrpcDialect } from '../grpc-status.js';
+import { ONNX_PLATFORM } from '../open-inference-rest/model-metadata.js';
 import { INFERENCE_DIALECT, tagOfRefusal } from '../torchserve-grpc/inference-dialect.js';
 import { GrpcInferenceRequest } from '../torchserve-grpc/prediction.js';
-import { wholeAnswer } from '../torchserve-grpc/whole-answer.js';
+import { wholeAnswer } from '../whole-answer.js';
 import { inferResponse } from './infer-answer.js';
 import { assertOneForm, handlerInput, tensorInput } from './infer-input.js';
 
@@ -18,43 +19,37 @@ export interface OpenInferenceOptions {
   readonly logFault: FaultLog;
 }
 
-/** The platform that Triton's clients know for such models. */
-const ONNX_PLATFORM = 'onnxruntime_onnx';
 const EXTENSIONS = ['kserve', 'kubeflow'];
 const NAME_MISSING = 'Parameter name is required.';
 const MODEL_NAME_MISSING = 'Parameter model_name is required.';
-const isNameMissing = (error: { readonly message: string }): boolean => error.message === NAME_MISSING || error.message === MODEL_NAME_MISSING;
 
-/** A missing name is INTERNAL, as everywhere in TorchServe's inference API; an unknown model is NOT_FOUND where it is only asked about. */
-const ASKING: GrpcDialect = { code: (error) => (isNameMissing(error) ? GRPC.internal : undefined), tag: tagOfRefusal };
-/** And INTERNAL where it shall predict; wrong tensors are the client's fault. */
-const INFERRING: GrpcDialect = {
-  ...INFERENCE_DIALECT,
-  code: (error) => (BadRequest.is(error) && !isNameMissing(error) ? undefined : INFERENCE_DIALECT.code?.(error)),
-};
+/** A missing name is INTERNAL, as everywhere in TorchServe's inference API; an unknown model, INTERNAL where it shall predict, is NOT_FOUND where it is only asked about. */
+const ASKING: GrpcDialect = { code: (error) => (BadRequest.is(error) ? GRPC.internal : undefined), tag: tagOfRefusal };
 
 /** TorchServe's clients call the service by the first name, KServe's and Triton's by the second; the messages are the same. */
 const FULL_NAMES: readonly string[] = [OpenInference.fullName, 'inference.GRPCInferenceService'];
 
 /** The Open Inference Protocol over gRPC, version 2 of KServe's protocol. */
 export function openInferenceMethods(options: OpenInferenceOptions): readonly GrpcMethod[] {
-  return FULL_NAMES.flatMap((fullName) => methodsOf(new GrpcService(fullName, options.logFault, ASKING), options));
+  return FULL_NAMES.flatMap((fullName) => methodsOf(fullName, options));
 }
 
-function methodsOf(service: GrpcService, { gate, version: serverVersion }: OpenInferenceOptions): readonly GrpcMethod[] {
+function methodsOf(fullName: string, { gate, version: serverVersion, logFault }: OpenInferenceOptions): readonly GrpcMethod[] {
+  const asking = new GrpcService(fullName, logFault, ASKING);
+  const inferring = new GrpcService(fullName, logFault, INFERENCE_DIALECT);
   const { serverLive, serverReady, modelReady, serverMetadata, modelMetadata, modelInfer } = OpenInference.methods;
   return [
-    service.unary(serverLive, 'infer', () => ({ live: true })),
-    service.unary(serverReady, 'infer', () => ({ ready: true })),
-    service.unary(modelReady, 'infer', ({ name, version }) => ({ ready: gate.modelReady(required(name, NAME_MISSING), named(version)) })),
-    service.unary(serverMetadata, 'infer', () => ({ name: 'Torchserve', version: serverVersion, extensions: EXTENSIONS })),
-    service.unary(modelMetadata, 'infer', ({ name, version }) => {
+    asking.unary(serverLive, 'infer', () => ({ live: true })),
+    asking.unary(serverReady, 'infer', () => ({ ready: true })),
+    asking.unary(modelReady, 'infer', ({ name, version }) => ({ ready: gate.modelReady(required(name, NAME_MISSING), named(version)) })),
+    asking.unary(serverMetadata, 'infer', () => ({ name: 'Torchserve', version: serverVersion, extensions: EXTENSIONS })),
+    asking.unary(modelMetadata, 'infer', ({ name, version }) => {
       const { versions, takesTensors, signature } = gate.metadata(required(name, MODEL_NAME_MISSING), named(version));
       const { inputs = [], outputs = [] } = signature ?? {};
       const platform = takesTensors ? ONNX_PLATFORM : '';
       return { name, versions: [...versions], platform, inputs: inputs.map(tensorMetadata), outputs: outputs.map(tensorMetadata) };
     }),
-    service.unary(modelInfer, 'infer', (request, call) => infer(request, call, gate), INFERRING),
+    inferring.unary(modelInfer, 'infer', (request, call) => infer(request, call, gate)),
   ];
 }
 
@@ -71,7 +66,7 @@ async function infer(request: ModelInferRequest, call: GrpcCall, gate: Inference
   const version = named(request.modelVersion);
   const { takesTensors } = gate.metadata(model, version);
   assertOneForm(request);
-  const { input, headers } = takesTensors ? tensorInput(request) : handlerInput(request);
+  const { input, headers } = takesTensors ? tensorInput(request) : await handlerInput(request);
   const wanted = new GrpcInferenceRequest(call, model, version, [input], headers);
   return inferResponse(await wholeAnswer((answer) => gate.submit(wanted, answer)), request);
 }

@@ -13,7 +13,7 @@ export class AnswerAsAskedReply extends OpenInferenceReply {
   }
 
   override send(status: number, body: Uint8Array | string, headers: readonly HeaderPair[] = [], reason?: string): void {
-    const changed = status === 200 ? answerAsAsked(Buffer.from(body), this.asked) : undefined;
+    const changed = status === 200 ? answerAsAsked(typeof body === 'string' ? Buffer.from(body) : body, this.asked) : undefined;
     if (changed === undefined) return super.send(status, body, headers, reason);
     const replaced = new Set(changed.headers.map(([name]) => name.toLowerCase()));
     super.send(status, changed.body, [...headers.filter(([name]) => !replaced.has(name.toLowerCase())), ...changed.headers], reason);

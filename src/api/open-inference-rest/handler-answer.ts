@@ -1,8 +1,10 @@
 import { type BinaryOutputs, memberOf, mixedBody } from '../../inference/binary-tensors.js';
 import { writeBytesElements } from '../../inference/bytes-elements.js';
-import { DATATYPES } from '../../inference/datatype.js';
-import { exactNumber, parseExactJson, writeExactJson } from '../../inference/exact-json.js';
+import { packValues } from '../../inference/datatype.js';
+import { writeExactJson } from '../../inference/exact-json.js';
 import type { HeaderPair } from '../../inference/request.js';
+import { jsonOf } from './json-of.js';
+import { outputData } from './output-data.js';
 
 /** Which outputs were asked for, and which of them as bytes. */
 export interface AskedOutputs {
@@ -10,9 +12,6 @@ export interface AskedOutputs {
   readonly names: readonly string[] | undefined;
   readonly isBinary: BinaryOutputs;
 }
-
-/** Nested `data` deeper than this has no binary form. */
-const DEEPEST = 32;
 
 /**
  * A handler's answer with the outputs that were asked for, and as bytes where that was asked for. undefined where it is to be sent as it is: an answer that
@@ -43,27 +42,9 @@ export function answerAsAsked(
   return { body: mixed.body, headers: [['content-type', 'application/octet-stream'], mixed.header] };
 }
 
-function jsonOf(body: Uint8Array): unknown {
-  try {
-    return parseExactJson(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString());
-  } catch {
-    return undefined;
-  }
-}
-
 function bytesOf(datatype: unknown, data: unknown): Uint8Array | undefined {
   if (!Array.isArray(data)) return undefined;
-  const flat: readonly unknown[] = data.some(Array.isArray) ? data.flat(DEEPEST) : data;
-  if (datatype === 'BYTES')
-    return writeBytesElements(flat.map((value) => Buffer.from(typeof value === 'string' ? (exactNumber(value) ?? value) : writeExactJson(value))));
-  const format = DATATYPES.get(String(datatype));
-  if (format === undefined) return undefined;
-  const bytes = new Uint8Array(flat.length * format.sizeBytes);
-  const view = new DataView(bytes.buffer);
-  for (const [index, value] of flat.entries()) {
-    const fitting = format.fit(exactNumber(value) ?? value);
-    if (fitting === undefined) return undefined;
-    format.write(view, index * format.sizeBytes, fitting);
-  }
-  return bytes;
+  const read = outputData(datatype, data);
+  if (read.kind === 'elements') return writeBytesElements(read.elements);
+  return read.kind === 'values' ? packValues(read.format, read.values) : undefined;
 }

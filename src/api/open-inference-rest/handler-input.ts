@@ -12,7 +12,7 @@ const BASE64 = { content_type: 'base64' };
 const NUMBERS_AT_ONCE = 8192;
 
 /** The JSON that a handler gets of a request with binary tensors: their values stand in `data` as if they had come so. Rejects with BadInput. */
-export async function handlerJson(json: Record<string, unknown>, inputs: readonly unknown[], bytes: Uint8Array): Promise<string> {
+export async function handlerJson(json: object, inputs: readonly unknown[], bytes: Uint8Array): Promise<string> {
   const ranges = rangesOf(inputs, bytes.byteLength);
   const read: unknown[] = [];
   for (const [index, input] of inputs.entries()) read.push(await withData(input, ranges[index], bytes));
@@ -54,7 +54,8 @@ async function dataOf(
   return { data: exactJson(`[${await numbersText(format, bytes)}]`) };
 }
 
-async function numbersText(format: Datatype, bytes: Uint8Array): Promise<string> {
+/** The values of a raw tensor with commas between them. Others have their turn meanwhile. */
+export async function numbersText(format: Datatype, bytes: Uint8Array): Promise<string> {
   const stepBytes = NUMBERS_AT_ONCE * format.sizeBytes;
   const pieces: string[] = [];
   for (let at = 0; at < bytes.byteLength; at += stepBytes) {

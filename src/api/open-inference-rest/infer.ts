@@ -1,13 +1,13 @@
 import { BadInput } from '../../errors/backend.js';
 import { binaryOutputsOf, JSON_LENGTH_HEADER, memberOf, mixedBodyOf } from '../../inference/binary-tensors.js';
-import { parseExactJson } from '../../inference/exact-json.js';
 import type { HttpReply, HttpRequest } from '../http-exchange.js';
 import type { InferencePort } from '../torchserve-rest/inference-port.js';
 import type { Predict } from '../torchserve-rest/predict.js';
 import { AnswerAsAskedReply } from './answer-as-asked-reply.js';
 import type { AskedOutputs } from './handler-answer.js';
 import { handlerJson } from './handler-input.js';
-import { RewrittenRequest } from './rewritten-request.js';
+import { jsonOf } from './json-of.js';
+import { withJson } from './rewritten-request.js';
 
 /**
  * Predicts or explains. A model that takes tensors reads the protocol by itself. A handler reads JSON, its envelope or its author sees to that: binary tensors
@@ -41,8 +41,9 @@ async function forHandler(request: HttpRequest): Promise<{ readonly seen: HttpRe
   if (mixed === undefined) return { seen: request, asked: asksForOutputs(request.body) ? askedOf(jsonOf(request.body)) : undefined };
   const json = jsonOf(mixed.json);
   const inputs = memberOf(json, 'inputs');
-  if (!isRecord(json) || !Array.isArray(inputs)) throw BadInput({ what: 'The JSON before the binary tensors needs "inputs", an array.' });
-  return { seen: new RewrittenRequest(request, Buffer.from(await handlerJson(json, inputs, mixed.bytes))), asked: askedOf(json) };
+  if (typeof json !== 'object' || json === null || !Array.isArray(inputs))
+    throw BadInput({ what: 'The JSON before the binary tensors needs "inputs", an array.' });
+  return { seen: withJson(request, Buffer.from(await handlerJson(json, inputs, mixed.bytes))), asked: askedOf(json) };
 }
 
 /** Most requests don't, and their JSON isn't read here. */
@@ -55,17 +56,4 @@ function askedOf(json: unknown): AskedOutputs {
   const outputs = memberOf(json, 'outputs');
   const names = Array.isArray(outputs) ? outputs.map((output) => String(memberOf(output, 'name'))) : [];
   return { names: names.length === 0 ? undefined : names, isBinary: binaryOutputsOf(json) };
-}
-
-/** undefined for what is no JSON: the handler may know better. */
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return parseExactJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,56 +1,34 @@
 import type { HeaderPair } from '../../inference/request.js';
-import type { Connector, HttpRequest } from '../http-exchange.js';
+import type { HttpRequest } from '../http-exchange.js';
 
 /** Headers that speak of the body as the client sent it. */
 const OF_THE_BODY = new Set(['content-type', 'content-length', 'inference-header-content-length']);
 
-/** A request with JSON in the place of its body. A view and no copy, because `closed` costs something only where it is asked for. */
-export class RewrittenRequest implements HttpRequest {
-  readonly mediaType = 'application/json';
-  readonly headers: readonly HeaderPair[];
-
-  constructor(
-    private readonly original: HttpRequest,
-    readonly body: Uint8Array,
-  ) {
-    const kept = original.headers.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));
-    this.headers = [...kept, ['content-type', this.mediaType], ['content-length', String(body.byteLength)]];
-  }
-
-  header(name: string): string | undefined {
-    const wanted = name.toLowerCase();
-    return this.headers.find(([key]) => key.toLowerCase() === wanted)?.[1];
-  }
-
-  get id(): string {
-    return this.original.id;
-  }
-
-  get connector(): Connector {
-    return this.original.connector;
-  }
-
-  get method(): string {
-    return this.original.method;
-  }
-
-  get target(): string {
-    return this.original.target;
-  }
-
-  get segments(): readonly string[] {
-    return this.original.segments;
-  }
-
-  get query(): URLSearchParams {
-    return this.original.query;
-  }
-
-  get closed(): AbortSignal {
-    return this.original.closed;
-  }
-
-  get receivedAtMs(): number {
-    return this.original.receivedAtMs;
-  }
+/** A request with JSON in the place of its body. `query` may throw and `closed` costs something: both are asked of the original only where they are wanted. */
+export function withJson(original: HttpRequest, body: Uint8Array): HttpRequest {
+  const mediaType = 'application/json';
+  const kept = original.headers.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));
+  const headers: readonly HeaderPair[] = [...kept, ['content-type', mediaType], ['content-length', String(body.byteLength)]];
+  const { id, connector, method, target, segments, receivedAtMs } = original;
+  return {
+    id,
+    connector,
+    method,
+    target,
+    segments,
+    receivedAtMs,
+    mediaType,
+    headers,
+    body,
+    header(name) {
+      const wanted = name.toLowerCase();
+      return headers.find(([key]) => key.toLowerCase() === wanted)?.[1];
+    },
+    get query() {
+      return original.query;
+    },
+    get closed() {
+      return original.closed;
+    },
+  };
 }

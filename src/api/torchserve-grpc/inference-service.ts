@@ -3,11 +3,11 @@ import { InferenceAPIsServiceDefinition as Inference } from '../grpc-generated/i
 import { type FaultLog, type GrpcMethod, GrpcService } from '../grpc-method.js';
 import { prettyJson } from '../render-error.js';
 import type { InferencePort } from '../torchserve-rest/inference-port.js';
+import { wholeAnswer } from '../whole-answer.js';
 import { INFERENCE_DIALECT } from './inference-dialect.js';
 import { readPrediction } from './prediction.js';
 import { RequestStream, type SequenceKeys } from './request-stream.js';
-import { StreamedAnswer } from './streamed-answer.js';
-import { wholeAnswer } from './whole-answer.js';
+import { streamedAnswer } from './streamed-answer.js';
 
 export interface InferenceServiceOptions {
   readonly gate: InferencePort;
@@ -29,7 +29,7 @@ export function inferenceMethods({ gate, observer, sequenceKeys, logFault }: Inf
     }),
     service.serverStream(streamPredictions, 'infer', (request, call, reply) => {
       const wanted = readPrediction(request, call, gate, observer);
-      gate.submit(wanted, new StreamedAnswer(reply));
+      return streamedAnswer(reply, (answer) => gate.submit(wanted, answer));
     }),
     service.bidi(streamPredictions2, 'infer', (call, reply) => new RequestStream({ call, reply, gate, observer, keys: sequenceKeys, logFault })),
   ];

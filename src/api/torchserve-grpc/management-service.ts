@@ -7,7 +7,7 @@ import { type DescribeModelRequest, ManagementAPIsServiceDefinition as Managemen
 import { type FaultLog, type GrpcMethod, GrpcService } from '../grpc-method.js';
 import { renderStatus, StatusError } from '../grpc-status.js';
 import { prettyJson } from '../render-error.js';
-import { type DescriptionAsked, describeCustomized } from '../torchserve-rest/customized-describe.js';
+import { describeCustomized } from '../torchserve-rest/customized-describe.js';
 import { describedVersion } from '../torchserve-rest/describe.js';
 import { modelPage, pageOf } from '../torchserve-rest/list.js';
 import { registerAnswer, runtimeOf } from '../torchserve-rest/register.js';
@@ -74,21 +74,10 @@ async function describe({ modelName, modelVersion }: DescribeModelRequest, { gat
 async function describeByHandler({ modelName, modelVersion }: DescribeModelRequest, call: GrpcCall, options: ManagementServiceOptions) {
   const { gate, inference, refreshMemory } = options;
   const version = named(modelVersion);
-  const { id, receivedAtMs, deadlineAtMs } = call;
-  const asked: DescriptionAsked = {
-    id,
-    receivedAtMs,
-    deadlineAtMs,
-    headers: [],
-    version,
-    get closed() {
-      return call.closed;
-    },
-  };
   try {
     gate.describe(modelName, version);
     await refreshMemory();
-    const { description } = await describeCustomized(inference, asked, gate.describe(modelName, version));
+    const { description } = await describeCustomized(inference, call, gate.describe(modelName, version), version);
     return message([description]);
   } catch (error) {
     if (!(error instanceof SconceError) || Invariant.is(error)) throw error;

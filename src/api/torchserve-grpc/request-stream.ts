@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { BadRequest, Invariant } from '../../errors/admission.js';
+import { BadRequest } from '../../errors/admission.js';
 import { Draining } from '../../errors/scheduling.js';
-import { SconceError } from '../../errors/sconce-error.js';
 import type { HeaderPair } from '../../inference/request.js';
 import type { Observer } from '../../observability/observer.js';
 import type { GrpcCall, GrpcReceiver, GrpcReply } from '../grpc-exchange.js';
 import { ErrorInfo } from '../grpc-generated/google/rpc/error_details.js';
 import type { PredictionResponse, PredictionsRequest } from '../grpc-generated/inference.js';
-import type { FaultLog } from '../grpc-method.js';
+import { type FaultLog, statusOf } from '../grpc-method.js';
 import { linesOf, renderStatus } from '../grpc-status.js';
 import type { InferencePort } from '../torchserve-rest/inference-port.js';
 import { INFERENCE_DIALECT } from './inference-dialect.js';
@@ -110,9 +109,7 @@ export class RequestStream implements GrpcReceiver<PredictionsRequest> {
   }
 
   #sendFailure(error: unknown, sequenceId: string | undefined): void {
-    const known = error instanceof SconceError ? error : Invariant({ what: 'unexpected error' }, error);
-    if (Invariant.is(known)) this.#options.logFault('a request of StreamPredictions2 met an internal error', error);
-    const status = renderStatus(known, INFERENCE_DIALECT);
+    const status = statusOf(error, 'a request of StreamPredictions2', this.#options.logFault, INFERENCE_DIALECT);
     const [message, reason] = linesOf(status);
     const info = ErrorInfo.encode({ reason, domain: '', metadata: new Map() }).finish();
     this.#send({ prediction: new Uint8Array(), status: { code: status.code, message, details: [{ typeUrl: ERROR_INFO, value: info }] } }, sequenceId);

@@ -4,6 +4,7 @@ import { HandlerFailed } from '../../errors/backend.js';
 import { parseLenientJson } from '../../inference/lenient-json.js';
 import type { ResponsePart } from '../../inference/part.js';
 import type { InferenceRequest } from '../../inference/request.js';
+import { type AnswerBound, wholeAnswer } from '../whole-answer.js';
 import { describedVersion } from './describe.js';
 
 /** A description is read by people: a handler that says more, or nests deeper, is broken. Together they bound the indented text, which grows with both. */
@@ -13,56 +14,51 @@ const MAX_DESCRIPTION_DEPTH = 64;
 const MAX_LENIENT_CHARACTERS = 65_536;
 
 /** Who asks, in what words, and for how long. */
-export type DescriptionAsked = Pick<InferenceRequest, 'id' | 'headers' | 'receivedAtMs' | 'deadlineAtMs' | 'version'> & { readonly closed: AbortSignal };
+export type Asker = Pick<InferenceRequest, 'id' | 'receivedAtMs'> &
+  Partial<Pick<InferenceRequest, 'headers' | 'deadlineAtMs'>> & { readonly closed: AbortSignal };
 
 /** A description with the handler's own words in it, and the head that the handler gave its answer. */
 export interface HandlerDescription extends Pick<ResponsePart, 'status' | 'reason' | 'headers'> {
   readonly description: object;
 }
 
+const refused = (message: string) => HandlerFailed({ status: 500, message });
+const BOUND: AnswerBound = {
+  limitBytes: MAX_DESCRIPTION_BYTES,
+  error: ({ limitBytes }) => refused(`The handler's description is longer than ${limitBytes} bytes.`),
+};
+
 /**
- * Asks a worker's handler to describe its model and adds what it says. The dispatcher's response time-out bounds the wait. Rejects with why there is no
- * answer, and with HandlerFailed for one that is too long or too deep.
+ * Asks a worker's handler to describe its model and adds what it says. `wanted`: the version as the client named it. The dispatcher's response time-out
+ * bounds the wait. Rejects with why there is no answer, and with HandlerFailed for one that is too long or too deep.
  */
-export function describeCustomized(gate: Pick<InferenceGate, 'submit'>, asked: DescriptionAsked, version: VersionDescription): Promise<HandlerDescription> {
-  return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = [];
-    let sizeBytes = 0;
-    let head: ResponsePart | undefined;
-    const part = (given: ResponsePart): void => {
-      head ??= given;
-      sizeBytes += given.body.length;
-      if (sizeBytes > MAX_DESCRIPTION_BYTES) {
-        chunks.length = 0;
-        return reject(HandlerFailed({ status: 500, message: `The handler's description is longer than ${MAX_DESCRIPTION_BYTES} bytes.` }));
-      }
-      chunks.push(given.body);
-      if (!given.last) return;
-      const customizedMetadata = metadataOf(Buffer.concat(chunks).toString());
-      if (isDeeperThan(MAX_DESCRIPTION_DEPTH, customizedMetadata)) {
-        return reject(HandlerFailed({ status: 500, message: `The handler's description is nested deeper than ${MAX_DESCRIPTION_DEPTH} levels.` }));
-      }
-      const description = { ...describedVersion(version), ...(customizedMetadata === undefined ? {} : { customizedMetadata }) };
-      resolve({ status: head.status, reason: head.reason, headers: head.headers, description });
-    };
-    const { id, headers, receivedAtMs, deadlineAtMs } = asked;
-    gate.submit(
-      {
-        id,
-        model: version.model.name,
-        version: asked.version,
-        purpose: 'describe',
-        headers: [...headers, ['describe', 'True']],
-        inputs: [],
-        receivedAtMs,
-        deadlineAtMs,
-        get cancelled() {
-          return asked.closed;
-        },
-      },
-      { part, fail: reject },
-    );
-  });
+export async function describeCustomized(
+  gate: Pick<InferenceGate, 'submit'>,
+  asker: Asker,
+  found: VersionDescription,
+  wanted: string | undefined,
+): Promise<HandlerDescription> {
+  const { id, headers: asked = [], receivedAtMs, deadlineAtMs } = asker;
+  const request: InferenceRequest = {
+    id,
+    model: found.model.name,
+    version: wanted,
+    purpose: 'describe',
+    headers: [...asked, ['describe', 'True']],
+    inputs: [],
+    receivedAtMs,
+    deadlineAtMs,
+    get cancelled() {
+      return asker.closed;
+    },
+  };
+  const { status, reason, headers, body } = await wholeAnswer((answer) => gate.submit(request, answer), BOUND);
+  const customizedMetadata = metadataOf(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString());
+  if (isDeeperThan(MAX_DESCRIPTION_DEPTH, customizedMetadata)) {
+    throw refused(`The handler's description is nested deeper than ${MAX_DESCRIPTION_DEPTH} levels.`);
+  }
+  const description = { ...describedVersion(found), ...(customizedMetadata === undefined ? {} : { customizedMetadata }) };
+  return { status, reason, headers, description };
 }
 
 /** What the handler said, as TorchServe reads it: an empty body leaves the field out, whatever else is no object counts as an empty one. */

@@ -4,7 +4,7 @@ import type { TokenGate } from '../../admission/token-gate.js';
 import type { HttpReply } from '../http-exchange.js';
 import { prettyJson } from '../render-error.js';
 import type { Route } from '../route.js';
-import { type DescriptionAsked, describeCustomized, type HandlerDescription } from './customized-describe.js';
+import { describeCustomized, type HandlerDescription } from './customized-describe.js';
 import { describedVersion } from './describe.js';
 import { listPage } from './list.js';
 import { modelManagementDocument } from './openapi/model-documents.js';
@@ -34,31 +34,19 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
     if (version === 'all') return reply.json(200, gate.describeAll(model).map(describedVersion));
     const found = gate.describe(model, version);
     if (WishParameters.ofQuery(request).boolean('customized', false)) {
-      const { id, headers, receivedAtMs } = request;
-      const asked: DescriptionAsked = {
-        id,
-        headers,
-        receivedAtMs,
-        deadlineAtMs: undefined,
-        version,
-        get closed() {
-          return request.closed;
-        },
-      };
-      return sendDescription(reply, await describeCustomized(inference, asked, found));
+      return sendDescription(reply, await describeCustomized(inference, request, found, version));
     }
     reply.json(200, [describedVersion(found)]);
   };
-  const unregister: Route['handle'] = async (request, reply, params) => {
+  const unregister: Route['handle'] = async (_request, reply, params) => {
     const model = params.get('model');
-    await gate.unregister(model, request.segments.length === 3 ? params.get('version') : undefined);
+    await gate.unregister(model, params.find('version'));
     reply.json(200, { status: `Model "${model}" unregistered` });
   };
-  const scaleModel: Route['handle'] = (request, reply, params) =>
-    scale(gate, request, reply, params.get('model'), request.segments.length === 3 ? params.get('version') : undefined);
-  const options: Route['handle'] = (request, reply, params) => {
+  const scaleModel: Route['handle'] = (request, reply, params) => scale(gate, request, reply, params.get('model'), params.find('version'));
+  const options: Route['handle'] = (_request, reply, params) => {
     const model = params.get('model');
-    gate.describe(model, request.segments.length === 3 ? params.get('version') : undefined);
+    gate.describe(model, params.find('version'));
     reply.json(200, modelManagementDocument(model, serverVersion));
   };
   const ofModel = ['/models/:model', '/models/:model/:version'].flatMap((pattern): Route[] => [
