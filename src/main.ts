@@ -30,6 +30,7 @@ import { createPlacement, findAccelerators, gpuFigures } from './composition/dev
 import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
 import { createArchiveCache, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
+import { timerMs } from './composition/timer-ms.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
 import { Lifecycle } from './lifecycle.js';
@@ -174,7 +175,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       observer,
       log: log.named('sconce.workers'),
       maxResponseBytes: settings.maxResponseBytes,
-      unregisterTimeoutMs: settings.unregisterModelTimeoutS * 1000,
+      unregisterTimeoutMs: timerMs(settings.unregisterModelTimeoutS),
       sequenceHeaders: sequenceHeaders(settings),
     },
     defaults: {
@@ -196,7 +197,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     observer,
     log: log.named('sconce.workflows'),
     maxResponseBytes: settings.maxResponseBytes,
-    unregisterTimeoutMs: settings.unregisterModelTimeoutS * 1000,
+    unregisterTimeoutMs: timerMs(settings.unregisterModelTimeoutS),
   });
 
   const tokens = new TokenGate({
@@ -282,7 +283,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   for (const listener of listeners) life.add(listener);
   if (keeper !== undefined) life.add(snapshotsPart(keeper));
   if (authored !== undefined) life.add(authored.part);
-  if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000, () => gpuFigures(gpuWatch)));
+  if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, timerMs(settings.metricTimeIntervalS), () => gpuFigures(gpuWatch)));
   await life.start();
   files.flush();
   const { curl, address } = curlTo(settings, listeners[0]?.port);
