@@ -118,7 +118,7 @@ interface Foundation {
 async function assemble(settings: Settings, options: ServerOptions, { files, log, life, logFolder, metricsFolder }: Foundation): Promise<RunningServer> {
   const { cwd, env, print, author, snapshotFolder } = options;
   for (const warning of options.warnings) log.warn(warning);
-  const store = settings.modelStore === undefined ? undefined : resolve(cwd, settings.modelStore);
+  const store = folderOf(settings.modelStore, cwd);
   const restored = author === undefined ? modelsToRestore(settings, store) : undefined;
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
@@ -191,7 +191,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const workflows = new Workflows({
-    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore ?? settings.modelStore, cwd), cache, workDirectory: runFolder.path }),
+    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore, cwd) ?? store, cache, workDirectory: runFolder.path }),
     models: intake,
     registry,
     observer,
@@ -235,8 +235,10 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     ...metricsRoutes((only) => metrics.render(only)),
   ];
   const listeners: (HttpListener | GrpcListener)[] = [];
-  for (const door of httpDoorsOf(settings)) {
-    const { address, serves, connector } = door;
+  const httpDoors = httpDoorsOf(settings);
+  const isTlsWanted = settings.enableGrpcSsl || httpDoors.some(({ address }) => address.scheme === 'https');
+  const tls = isTlsWanted ? await loadTlsMaterial(settings) : undefined;
+  for (const { address, serves, connector } of httpDoors) {
     const handler = createRouter([...routes, ...descriptionRoutes(serves, version)], {
       serves,
       authorize: (scope, request) => tokens.authorize(scope, request.header('authorization')),
@@ -247,7 +249,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       connector,
       handler,
       limits: httpLimits(settings),
-      tls: address.scheme === 'https' ? await loadTlsMaterial(settings) : undefined,
+      tls: address.scheme === 'https' ? tls : undefined,
       cors: corsHeaders(settings),
       observer,
       log: log.named('sconce.listener'),
@@ -263,7 +265,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     ],
     Management: managementMethods({ gate: managementGate, inference: inferenceGate, refreshMemory: () => registry.refreshMemory(), logFault }),
   };
-  const grpcTls = settings.enableGrpcSsl ? await loadTlsMaterial(settings) : undefined;
+  const grpcTls = settings.enableGrpcSsl ? tls : undefined;
   for (const door of grpcDoorsOf(settings)) {
     const methods = withHealthAndReflection(grpcMethods[door.api], () => inferenceGate.ready(), logFault);
     const authorize = tokens.authorize.bind(tokens);

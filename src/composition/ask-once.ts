@@ -46,7 +46,7 @@ export interface Question {
 
 export type Outcome =
   | { readonly kind: 'answered'; readonly handlerMs: number }
-  /** `exit`: the worker ended under the request; `why` in one line. */
+  /** `why`: in one line, where the worker was too slow or ended under the request. */
   | { readonly kind: 'failed'; readonly error: SconceError; readonly why?: string };
 
 /** For a worker that is told to stop while nothing runs on it. */
