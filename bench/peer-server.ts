@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+
+const STOPS_WITHIN_MS = 30_000;
 
 /** A server under measurement: the real TorchServe, or Sconce under its torchserve-compatible settings. Both get the same store and the same config.properties. */
 export interface Contender {
@@ -69,6 +72,23 @@ export function stopContender(child: ChildProcess): void {
   } catch {
     // It has ended already.
   }
+}
+
+/** Resolves when nothing listens on a loopback port any more, or 30 s have passed: TorchServe's launcher ends before its server does. */
+export async function untilFree(port: number): Promise<void> {
+  for (const endAtMs = Date.now() + STOPS_WITHIN_MS; Date.now() < endAtMs; await new Promise((resolve) => setTimeout(resolve, 100))) {
+    const server = await listening(port);
+    if (server !== undefined) return new Promise((resolve) => server.close(() => resolve()));
+  }
+}
+
+/** A listener on a loopback port; undefined where the port is taken. */
+export function listening(port: number): Promise<Server | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
 }
 
 export function removeFolder(folder: string): void {

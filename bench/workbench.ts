@@ -2,12 +2,14 @@ import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Load, type LoadFigures, median, run } from './load.js';
-import { type Contender, removeFolder, type Started, startContender, stopContender, writeConfig } from './peer-server.js';
+import { type Contender, removeFolder, type Started, startContender, stopContender, untilFree, writeConfig } from './peer-server.js';
 import { memoryMib } from './process-memory.js';
 import type { Report } from './report.js';
 
 export const SCONCE_PORT = 28080;
 export const TORCHSERVE_PORT = 18080;
+/** What a server does after its first answer, or leaves behind at its end, is over by then. */
+const SETTLES_WITHIN_MS = 2000;
 
 export interface Stage {
   readonly title: string;
@@ -43,19 +45,19 @@ export class Workbench {
 
   async onStage(stage: Stage): Promise<void> {
     console.log(`\n## ${stage.title}`);
+    this.#stages += 1;
     const { sconce, torchserve } = this.#contenders(stage.models);
     const running: Started[] = [];
-    const home = (name: string) => join(this.folder, `stage-${this.#stages}`, name);
     try {
-      const ours = await startContender(sconce, home('sconce'), () => answers(sconce, stage.probe));
+      const ours = await startContender(sconce, this.#home('sconce'), () => answers(sconce, stage.probe));
       running.push(ours);
       let theirs: Started | undefined;
       if (this.torchserveInstalled) {
-        theirs = await startContender(torchserve, home('torchserve'), () => answers(torchserve, stage.probe));
+        theirs = await startContender(torchserve, this.#home('torchserve'), () => answers(torchserve, stage.probe));
         running.push(theirs);
       }
       this.report.note('start to first right answer', 'ms', ours.firstPredictionMs, theirs?.firstPredictionMs, true);
-      await new Promise((resolve) => setTimeout(resolve, 2000));
+      await new Promise((resolve) => setTimeout(resolve, SETTLES_WITHIN_MS));
       const memory = (started: Started) => memoryMib(started.process.pid ?? 0);
       this.report.note('memory, all processes (resident, shared pages counted once)', 'MiB', memory(ours).pss, theirs && memory(theirs).pss, true);
       await stage.measure();
@@ -67,7 +69,8 @@ export class Workbench {
             new Promise((resolve) => (child.exitCode === null && child.signalCode === null ? child.once('exit', resolve) : resolve(undefined))),
         ),
       );
-      await portsAreFree([sconce.inferencePort, torchserve.inferencePort]);
+      await Promise.all([sconce, torchserve].map(({ inferencePort }) => untilFree(inferencePort)));
+      await new Promise((resolve) => setTimeout(resolve, SETTLES_WITHIN_MS));
     }
   }
 
@@ -90,11 +93,14 @@ export class Workbench {
     this.report.note(`${what}: p99`, 'ms', Math.max(a.p99Ms, 0.5), b && Math.max(b.p99Ms, 0.5), true);
   }
 
+  /** One for each stage: TorchServe's PID file lies there, and outlives it for a while. */
+  #home(name: string): string {
+    return join(this.folder, `stage-${this.#stages}`, name);
+  }
+
   #contenders(models: string): { sconce: Contender; torchserve: Contender } {
-    // A home of its own for each stage: TorchServe's PID file lies there, and outlives it for a while.
-    this.#stages += 1;
-    const sconceHome = join(this.folder, `stage-${this.#stages}`, 'sconce');
-    const peerHome = join(this.folder, `stage-${this.#stages}`, 'torchserve');
+    const sconceHome = this.#home('sconce');
+    const peerHome = this.#home('torchserve');
     const ours = writeConfig(sconceHome, SCONCE_PORT, models, `python=${this.python}\nsconce_cache_dir=${join(this.folder, 'cache')}\n`);
     const theirs = writeConfig(peerHome, TORCHSERVE_PORT, models, '');
     const args = (config: string) => ['--start', '--foreground', '--ncs', '--model-store', this.store, '--ts-config', config];
@@ -124,20 +130,4 @@ async function answers(contender: Contender, { model, body, contentType, right }
     headers: { 'content-type': contentType },
   });
   return response.status === 200 && right(await response.text());
-}
-
-/** TorchServe's launcher ends before its server does. Waits at most 30 s. */
-async function portsAreFree(ports: readonly number[]): Promise<void> {
-  for (const endAtMs = Date.now() + 30_000; Date.now() < endAtMs; ) {
-    const answers = await Promise.all(
-      ports.map((port) =>
-        fetch(`http://127.0.0.1:${port}/ping`)
-          .then(() => true)
-          .catch(() => false),
-      ),
-    );
-    if (!answers.includes(true)) break;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  await new Promise((resolve) => setTimeout(resolve, 2000));
 }

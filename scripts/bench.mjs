@@ -1,27 +1,15 @@
 // `npm run bench`: bundles bench/ and runs it. `-- --install-peer` first installs the real TorchServe into .cache/peer.
-import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build as bundle } from 'esbuild';
+import { fileURLToPath } from 'node:url';
 import { build } from './build.mjs';
-import { ensurePeer, isPeerInstalled } from './peer.mjs';
+import { ensurePeer } from './peer.mjs';
+import { runBundled } from './run-bundled.mjs';
 import { ensurePythonEnvironment } from './setup-python.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const log = (line) => console.log(line);
 
-if (process.argv.includes('--install-peer') && !isPeerInstalled()) await ensurePeer({ log: (line) => console.log(line) });
+if (process.argv.includes('--install-peer')) await ensurePeer({ log });
 
-process.env.SCONCE_BENCH_ROOT = root;
-process.env.SCONCE_BENCH_PYTHON = await ensurePythonEnvironment({ log: (line) => console.log(line) });
+process.env.SCONCE_BENCH_ROOT = fileURLToPath(new URL('..', import.meta.url));
+process.env.SCONCE_BENCH_PYTHON = await ensurePythonEnvironment({ log });
 await build({ force: true });
-const outfile = join(root, '.cache', 'bench.mjs');
-await bundle({
-  entryPoints: [join(root, 'bench', 'side-by-side.ts')],
-  outfile,
-  bundle: true,
-  packages: 'external',
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  logLevel: 'warning',
-});
-await import(pathToFileURL(outfile).href);
+await runBundled('bench', 'bench/side-by-side.ts');

@@ -22,16 +22,12 @@ const PACKAGES = [
 ];
 
 /** Folder of the peer's programs. */
-export const peerBin = join(root, '.cache', 'peer', 'bin');
-
-export function isPeerInstalled() {
-  return existsSync(join(peerBin, 'torchserve'));
-}
+const peerBin = join(root, '.cache', 'peer', 'bin');
 
 /** Installs the peer where it is missing, and brings what makes its torchvision importable up to date. Throws an Error with pip's last lines. */
 export async function ensurePeer({ log }) {
   const python = join(peerBin, 'python');
-  if (!isPeerInstalled()) {
+  if (!existsSync(join(peerBin, 'torchserve'))) {
     log('Installing TorchServe 0.12.0 …');
     must('python3', ['-m', 'venv', join(root, '.cache', 'peer')]);
     must(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);

@@ -30,6 +30,7 @@ import { createPlacement, findAccelerators, gpuFigures } from './composition/dev
 import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
 import { createArchiveCache, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
+import { timerMs } from './composition/timer-ms.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
 import { Lifecycle } from './lifecycle.js';
@@ -117,7 +118,7 @@ interface Foundation {
 async function assemble(settings: Settings, options: ServerOptions, { files, log, life, logFolder, metricsFolder }: Foundation): Promise<RunningServer> {
   const { cwd, env, print, author, snapshotFolder } = options;
   for (const warning of options.warnings) log.warn(warning);
-  const store = settings.modelStore === undefined ? undefined : resolve(cwd, settings.modelStore);
+  const store = folderOf(settings.modelStore, cwd);
   const restored = author === undefined ? modelsToRestore(settings, store) : undefined;
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
@@ -174,7 +175,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       observer,
       log: log.named('sconce.workers'),
       maxResponseBytes: settings.maxResponseBytes,
-      unregisterTimeoutMs: settings.unregisterModelTimeoutS * 1000,
+      unregisterTimeoutMs: timerMs(settings.unregisterModelTimeoutS),
       sequenceHeaders: sequenceHeaders(settings),
     },
     defaults: {
@@ -190,13 +191,13 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const workflows = new Workflows({
-    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore ?? settings.modelStore, cwd), cache, workDirectory: runFolder.path }),
+    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore, cwd) ?? store, cache, workDirectory: runFolder.path }),
     models: intake,
     registry,
     observer,
     log: log.named('sconce.workflows'),
     maxResponseBytes: settings.maxResponseBytes,
-    unregisterTimeoutMs: settings.unregisterModelTimeoutS * 1000,
+    unregisterTimeoutMs: timerMs(settings.unregisterModelTimeoutS),
   });
 
   const tokens = new TokenGate({
@@ -234,8 +235,10 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     ...metricsRoutes((only) => metrics.render(only)),
   ];
   const listeners: (HttpListener | GrpcListener)[] = [];
-  for (const door of httpDoorsOf(settings)) {
-    const { address, serves, connector } = door;
+  const httpDoors = httpDoorsOf(settings);
+  const isTlsWanted = settings.enableGrpcSsl || httpDoors.some(({ address }) => address.scheme === 'https');
+  const tls = isTlsWanted ? await loadTlsMaterial(settings) : undefined;
+  for (const { address, serves, connector } of httpDoors) {
     const handler = createRouter([...routes, ...descriptionRoutes(serves, version)], {
       serves,
       authorize: (scope, request) => tokens.authorize(scope, request.header('authorization')),
@@ -246,7 +249,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       connector,
       handler,
       limits: httpLimits(settings),
-      tls: address.scheme === 'https' ? await loadTlsMaterial(settings) : undefined,
+      tls: address.scheme === 'https' ? tls : undefined,
       cors: corsHeaders(settings),
       observer,
       log: log.named('sconce.listener'),
@@ -262,7 +265,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     ],
     Management: managementMethods({ gate: managementGate, inference: inferenceGate, refreshMemory: () => registry.refreshMemory(), logFault }),
   };
-  const grpcTls = settings.enableGrpcSsl ? await loadTlsMaterial(settings) : undefined;
+  const grpcTls = settings.enableGrpcSsl ? tls : undefined;
   for (const door of grpcDoorsOf(settings)) {
     const methods = withHealthAndReflection(grpcMethods[door.api], () => inferenceGate.ready(), logFault);
     const authorize = tokens.authorize.bind(tokens);
@@ -282,7 +285,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   for (const listener of listeners) life.add(listener);
   if (keeper !== undefined) life.add(snapshotsPart(keeper));
   if (authored !== undefined) life.add(authored.part);
-  if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, settings.metricTimeIntervalS * 1000, () => gpuFigures(gpuWatch)));
+  if (!settings.disableSystemMetrics) life.add(new SystemMetrics(metrics, timerMs(settings.metricTimeIntervalS), () => gpuFigures(gpuWatch)));
   await life.start();
   files.flush();
   const { curl, address } = curlTo(settings, listeners[0]?.port);

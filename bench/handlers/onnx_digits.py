@@ -1,4 +1,4 @@
-"""The digits classifier as a TorchServe user would serve an ONNX file: ONNX Runtime in a handler, one thread per worker, batched."""
+"""The digits classifier as a TorchServe user would serve an ONNX file: in a handler, one thread per worker, batched."""
 
 import os
 
@@ -20,7 +20,8 @@ class DigitsHandler:
     def handle(self, data, context):
         rows = [row.get("body") or row.get("data") for row in data]
         rows = [
-            numpy.frombuffer(row, dtype=numpy.float32) if isinstance(row, (bytes, bytearray)) else row["image"] for row in rows
+            numpy.frombuffer(row, dtype=numpy.float32) if isinstance(row, (bytes, bytearray)) else row["image"]
+            for row in rows
         ]
         images = numpy.asarray(rows, dtype=numpy.float32).reshape(-1, 1, 28, 28)
         (logits,) = self.session.run(None, {"image": images})

@@ -1,6 +1,7 @@
 """BaseHandler with the least of its own: any input is an image of ones."""
 
 import torch
+
 from ts.torch_handler.base_handler import BaseHandler
 
 

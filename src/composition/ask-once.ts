@@ -20,6 +20,7 @@ import { resolveLimits, type VersionLimits } from '../registry/version-limits.js
 import { createBackends, workerEnvironment } from './backends.js';
 import { createPlacement, findAccelerators } from './devices.js';
 import { createArchiveCache, createIntake, createUnpackingPool } from './intake.js';
+import { timerMs } from './timer-ms.js';
 
 export interface AskOptions {
   readonly settings: Settings;
@@ -45,7 +46,7 @@ export interface Question {
 
 export type Outcome =
   | { readonly kind: 'answered'; readonly handlerMs: number }
-  /** `exit`: the worker ended under the request; `why` in one line. */
+  /** `why`: in one line, where the worker was too slow or ended under the request. */
   | { readonly kind: 'failed'; readonly error: SconceError; readonly why?: string };
 
 /** For a worker that is told to stop while nothing runs on it. */
@@ -101,7 +102,7 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
     const worker = new LoneWorker(backend, specOf(model, limits, { settings, accelerators, log }), output);
     closing.push(() => worker.stop(aborted));
     await step(worker.load());
-    return await step(worker.ask(question, model, limits.responseTimeoutS * 1000));
+    return await step(worker.ask(question, model, limits.responseTimeoutS));
   } finally {
     for (const close of closing.reverse()) await close();
   }
@@ -128,7 +129,7 @@ function specOf(
     device: devices.next(key, model.config),
     share: createPlacement(settings, log).share(0, 1, model.config),
     batchSize: limits.batchSize,
-    startupTimeoutMs: limits.startupTimeoutS * 1000,
+    startupTimeoutMs: timerMs(limits.startupTimeoutS),
     maxResponseBytes: Number.MAX_SAFE_INTEGER,
   };
 }
@@ -150,17 +151,14 @@ class LoneWorker {
     return this.#runner.load();
   }
 
-  ask(question: Question, model: ServableModel, timeoutMs: number): Promise<Outcome> {
+  ask(question: Question, model: ServableModel, timeoutS: number): Promise<Outcome> {
     return new Promise((resolve) => {
       let failure: SconceError | undefined;
       let isAnswered = false;
-      const timer = setTimeout(
-        () => {
-          resolve({ kind: 'failed', error: ResponseTimedOut({}), why: `no answer within the response time-out of ${timeoutMs / 1000} s` });
-          this.#runner.kill();
-        },
-        Math.min(timeoutMs, 2 ** 31 - 1),
-      );
+      const timer = setTimeout(() => {
+        resolve({ kind: 'failed', error: ResponseTimedOut({}), why: `no answer within the response time-out of ${timeoutS} s` });
+        this.#runner.kill();
+      }, timerMs(timeoutS));
       const settle = (outcome: Outcome): void => {
         clearTimeout(timer);
         resolve(outcome);

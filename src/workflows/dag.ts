@@ -2,7 +2,6 @@ import { DagInvalid } from '../errors/workflow.js';
 
 /** Which node's answer goes to which: one start, no circle. Names may be anything, `__proto__` too. */
 export class Dag {
-  readonly #successors: ReadonlyMap<string, readonly string[]>;
   readonly #parents = new Map<string, string[]>();
   readonly start: string;
   /** Nodes whose answers are the workflow's, in the order of the specification. */
@@ -10,7 +9,6 @@ export class Dag {
 
   /** `edges`: each node's successors; one that only stands as a successor is a node too. Throws DagInvalid, with TorchServe's texts in its order of checks. */
   constructor(private readonly edges: ReadonlyMap<string, readonly string[]>) {
-    const successors = new Map<string, readonly string[]>();
     for (const [node, next] of edges) {
       this.#parents.set(node, this.#parents.get(node) ?? []);
       for (const to of next) {
@@ -20,8 +18,6 @@ export class Dag {
         this.#parents.set(to, [...parents, node]);
       }
     }
-    for (const node of this.#parents.keys()) successors.set(node, edges.get(node) ?? []);
-    this.#successors = successors;
     const starts = this.nodes.filter((node) => this.parents(node).length === 0);
     const [start] = starts;
     if (start === undefined || starts.length > 1)
@@ -37,7 +33,7 @@ export class Dag {
   }
 
   successors(node: string): readonly string[] {
-    return this.#successors.get(node) ?? [];
+    return this.edges.get(node) ?? [];
   }
 
   parents(node: string): readonly string[] {

@@ -1,4 +1,4 @@
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
 import { ArchiveExists, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
@@ -10,7 +10,7 @@ import type { ArchiveCache } from '../models/archive-cache.js';
 import { download } from '../models/fetch/download.js';
 import { fileFetcher } from '../models/fetch/file.js';
 import { httpFetcher } from '../models/fetch/http.js';
-import { checkLocation } from '../models/location.js';
+import { checkLocation, locate } from '../models/location.js';
 import { noModelConfig } from '../models/model-config.js';
 import { copyTree, workingFolder } from '../models/working-copy.js';
 import { parseWorkflowManifest } from './workflow-manifest.js';
@@ -123,12 +123,16 @@ function worded<T>(check: () => T): T {
   }
 }
 
-/** A file of the store by its base name, and nothing that a link leads to elsewhere. Throws WorkflowLocationRefused. */
+/** A file of the store, as a model's archive is found. Throws WorkflowLocationRefused. */
 function locateArchive(name: string, url: string, store: string): string {
-  const file = join(store, basename(name));
-  const isThere = existsSync(file) && statSync(file).isFile() && realpathSync(file).startsWith(realpathSync(store) + sep);
-  if (!isThere) throw WorkflowLocationRefused({ message: `Workflow not found in workflow store: ${url}` });
-  return file;
+  const notFound = (cause?: unknown) => WorkflowLocationRefused({ message: `Workflow not found in workflow store: ${url}` }, cause);
+  try {
+    const { kind, path } = locate(name, store);
+    if (kind !== 'folder') return path;
+  } catch (error) {
+    throw LocationRefused.is(error) ? notFound(error) : error;
+  }
+  throw notFound();
 }
 
 /** Throws WorkflowInvalid for a file that the archive doesn't have or that is longer than any description; `missing` words the first. */

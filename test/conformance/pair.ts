@@ -1,12 +1,10 @@
 import { cpSync, existsSync, linkSync, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { basename, join } from 'node:path';
-import { type Contender, type Started, startContender, stopContender, writeConfig } from '../../bench/peer-server.js';
+import { type Contender, listening, type Started, startContender, stopContender, untilFree, writeConfig } from '../../bench/peer-server.js';
 import type { ServerUnderTest } from '../archives/run-step.js';
 
 /** Inference, management, metrics, gRPC inference and gRPC management. */
 const PORTS_EACH = 5;
-const STOPS_WITHIN_MS = 30_000;
 
 export interface Pair {
   readonly torchserve: ServerUnderTest;
@@ -96,20 +94,4 @@ async function freePorts(count: number): Promise<number> {
     if (!servers.includes(undefined)) return first;
   }
   throw new Error(`no ${count} free ports in a row`);
-}
-
-function listening(port: number): Promise<Server | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen(port, '127.0.0.1', () => resolve(server));
-  });
-}
-
-/** TorchServe's launcher ends before its server does. */
-async function untilFree(port: number): Promise<void> {
-  for (const endAtMs = Date.now() + STOPS_WITHIN_MS; Date.now() < endAtMs; await new Promise((resolve) => setTimeout(resolve, 100))) {
-    const server = await listening(port);
-    if (server !== undefined) return new Promise((resolve) => server.close(() => resolve()));
-  }
 }
