@@ -74,14 +74,14 @@ def _serve_in_turn(answer_to, reader: frames.FrameReader, service, steps) -> boo
     while True:
         frame = reader.take()
         if late and (len(late) >= _LATE_TIMES or (frame is None and not reader.wait(_IDLE_MS))):
-            with output.gathered():
-                service.record_late(late)
+            _print_times(service, late)
         if frame is None:
             if not reader.fill():
                 return False
             continue
         kind, payload = frame
         if kind == frames.STOP:
+            _print_times(service, late)
             return True
         if kind == frames.CANCEL:
             if steps is not None:
@@ -95,6 +95,11 @@ def _serve_in_turn(answer_to, reader: frames.FrameReader, service, steps) -> boo
             continue
         answer = answer_to(batch_id, len(requests))
         service.predict(requests, answer.send_parts, answer.end, late)
+
+
+def _print_times(service, late: list) -> None:
+    with output.gathered():
+        service.record_late(late)
 
 
 def _next(reader: frames.FrameReader):
