@@ -2,17 +2,21 @@
 
 import json
 import logging
+import pstats
 import socket
 import struct
 import sys
 
 import pytest
 
-from sconce_worker import frames, worker
+from sconce_worker import frames, profiling, worker
 
 HANDLER = """
 def handle(data, context):
-    return None if data is None else ["x"] * len(data)
+    return None if data is None else answers(data)
+
+def answers(data):
+    return ["x"] * len(data)
 """
 
 
@@ -53,3 +57,15 @@ def test_the_times_of_the_last_batches_are_printed_though_stop_comes_at_once(ser
 
     times = [message for message in caplog.messages if message.startswith("[METRICS]PredictionTime.")]
     assert [line.rpartition(",")[2] for line in times] == ["a", "b"]
+
+
+def test_a_profile_shows_loading_and_predictions(served, tmp_path, monkeypatch):
+    path = str(tmp_path / "profile.prof")
+    profiler = profiling.Profiler(path)
+    monkeypatch.setattr(profiling, "Profiler", lambda: profiler)
+    monkeypatch.setenv("TS_BENCHMARK", "true")
+
+    assert served(_batch(1, "a"), _batch(2, "b"), _frame(frames.STOP)) == 0
+
+    calls = {name: counts[0] for (_, _, name), counts in pstats.Stats(path).stats.items()}
+    assert (calls["import_handler"], calls["answers"]) == (1, 2)
