@@ -39,7 +39,6 @@ class VLLMHandler(BaseHandler):
         self.completion_service = None
         self.raw_request = None
         self.services = None
-        self.initialized = False
 
     def initialize(self, ctx):
         """Starts the engine; AssertionError when the yaml names no model."""
@@ -80,17 +79,14 @@ class VLLMHandler(BaseHandler):
         if url_path == "v1/models":
             models = await self.services.models.show_available_models()
             return [models.model_dump()]
-        request_class, create = {
-            "v1/completions": (
-                self.services.CompletionRequest,
-                getattr(self.completion_service, "create_completion", None),
-            ),
-            "v1/chat/completions": (
+        if url_path == "v1/completions":
+            request_class, create = self.services.CompletionRequest, self.completion_service.create_completion
+        elif url_path == "v1/chat/completions":
+            request_class, create = (
                 self.services.ChatCompletionRequest,
-                getattr(self.chat_completion_service, "create_chat_completion", None),
-            ),
-        }.get(url_path, (None, None))
-        if request_class is None:
+                self.chat_completion_service.create_chat_completion,
+            )
+        else:
             raise PredictionException(f"Unknown API endpoint: {url_path}", 404)
 
         try:
