@@ -10,10 +10,16 @@ class Audit:
     """State: pending until `result` gives a number. The process is a child of the caller, who reaps it."""
 
     def __init__(self, pids: list) -> None:
+        """OSError when there is no descriptor or no process to be had."""
         self._answer, answer = os.pipe()
         os.set_blocking(self._answer, False)
         caller = os.getpid()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            os.close(answer)
+            self.close()
+            raise
         if self.pid == 0:
             linux.die_with_parent()
             if os.getppid() == caller:

@@ -14,11 +14,10 @@ import traceback
 from typing import NamedTuple, Optional
 
 from sconce_worker import linux
+from sconce_worker.worker_setup import NEEDED_BY_MODELS, enter_model, interpreter_path
 from ts.model_loader import import_handler, resolve_entry_point
 from ts.utils.util import list_classes_from_module
 
-# A worker has these before it sees an archive, so that modules of an archive are not taken for them.
-_NEEDED_BY_MODELS = ("ts.context", "ts.service", "ts.metrics.configured_cache")
 _REPORT_FD = 3
 _MAX_LINES = 40
 
@@ -37,17 +36,14 @@ class CheckOrder(NamedTuple):
     top_names: list
 
 
-def check(order: CheckOrder, interpreter_path: list) -> dict:
+def check(order: CheckOrder, search_path: list) -> dict:
     """The findings. Only what isn't an Exception escapes (SystemExit, KeyboardInterrupt)."""
-    for name in _NEEDED_BY_MODELS:
+    for name in NEEDED_BY_MODELS:
         importlib.import_module(name)
-    os.chdir(order.directory)
-    entries = [os.path.abspath(entry) for entry in order.python_path if entry]
-    sys.path[:] = list(dict.fromkeys(entries + interpreter_path))
-    sys.argv[:] = ["model_service_worker.py"]
+    enter_model(order.directory, order.python_path, search_path)
     report = {
         "python": sys.version.split()[0],
-        "shadows": _shadows(order.top_names, interpreter_path),
+        "shadows": _shadows(order.top_names, search_path),
         "handler": _checked_handler(order),
     }
     report["modelFile"] = _checked_model_file(order.model_file) if order.model_file else None
@@ -105,7 +101,7 @@ def _failure(error: Exception, directory: str) -> dict:
     return {"lines": (lines + last)[-_MAX_LINES:], "missingModule": missing}
 
 
-def _shadows(top_names: list, interpreter_path: list) -> list:
+def _shadows(top_names: list, search_path: list) -> list:
     """Names at the top of the archive under which others look for a module of the interpreter."""
     found = []
     standard = getattr(sys, "stdlib_module_names", frozenset())
@@ -115,7 +111,7 @@ def _shadows(top_names: list, interpreter_path: list) -> list:
         is_weak = name.endswith("/") and not os.path.isfile(os.path.join(module, "__init__.py"))
         if is_weak or not module.isidentifier():
             continue
-        spec = importlib.machinery.PathFinder.find_spec(module, interpreter_path)
+        spec = importlib.machinery.PathFinder.find_spec(module, search_path)
         if module in standard or module in sys.builtin_module_names or _is_standard(spec):
             found.append({"name": name, "of": "the standard library"})
         elif spec is not None and spec.loader is not None:
@@ -129,19 +125,12 @@ def _is_standard(spec) -> bool:
     return origin.startswith(os.path.dirname(inspect.getfile(os)) + os.sep) and "-packages" not in origin
 
 
-def _interpreter_path() -> list:
-    """The search path without this process's working directory and PYTHONPATH."""
-    added = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
-    added.add(os.getcwd())
-    return [entry for entry in sys.path if entry and os.path.abspath(entry) not in added]
-
-
 def main() -> int:
     linux.die_with_parent()
     order = CheckOrder(**json.load(sys.stdin))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    report = check(order, _interpreter_path())
+    report = check(order, interpreter_path())
     with os.fdopen(_REPORT_FD, "w", encoding="utf-8") as file:
         json.dump(report, file)
     return 0

@@ -28,10 +28,12 @@ def set_resource_limits(limits: Limits) -> None:
 def be_watched(limits: Limits) -> None:
     """For a worker without a control group: whatever it starts stays below it, where the parent looks."""
     linux.adopt_orphans()
+    if limits.processes is None or os.getuid() == 0:
+        return
     # The kernel counts all of the user's threads, and doesn't count at all for root: this only bounds what can
     # happen between two looks.
     there = descendants.threads_of_user()
-    if limits.processes is not None and os.getuid() != 0 and there > 0:
+    if there > 0:
         _lower(resource.RLIMIT_NPROC, there + limits.processes)
 
 

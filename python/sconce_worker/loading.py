@@ -5,7 +5,7 @@ import os
 import sys
 from typing import NamedTuple, Optional
 
-from ts.failure_text import failure_text, one_line, user_traceback
+from ts.failure_text import failure_text, one_line, text_of, user_traceback
 from ts.model_loader import ModelLoaderFactory
 from ts.service import Service
 
@@ -41,10 +41,10 @@ def load(order: dict) -> LoadOutcome:
             manifest=None,
         )
     except MemoryError as error:
-        headline = f"Load model {name} cpu OOM, exception {_text_of(error)}"
+        headline = f"Load model {name} cpu OOM, exception {text_of(error)}"
         return _failed(507, "System out of memory", headline, error, order)
     except RuntimeError as error:
-        text = _text_of(error)
+        text = text_of(error)
         if "CUDA" in text:
             return _failed(507, "System out of memory", f"Load model {name} cuda OOM, exception {text}", error, order)
         return _failed(500, "Unknown exception", f"Failed to load model {name}, exception {text}", error, order)
@@ -58,13 +58,6 @@ def _failed(code: int, message: str, headline: str, error: Exception, order: dic
     told = user_traceback(error)
     logging.error("%s", failure_text(headline, told))
     return LoadOutcome(code, message, one_line(error), told if order.get("devTracebacks") is True else "", None)
-
-
-def _text_of(error: Exception) -> str:
-    try:
-        return str(error)
-    except Exception:  # an exception class whose own text fails is still told
-        return type(error).__name__
 
 
 def _limit_threads(threads: Optional[int]) -> None:

@@ -19,6 +19,7 @@ class Profiler:
         self._profile = cProfile.Profile()
 
     def run(self, call, *args):
+        """What the call gives. Of coroutines, which overlap, only the loading of their model goes through here."""
         try:
             return self._profile.runcall(call, *args)
         finally:

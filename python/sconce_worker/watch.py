@@ -55,7 +55,7 @@ class Watch:
         if self._audit is None:
             self._looks = max(0, self._looks - 1)
             if at_most > limit and self._looks == 0:
-                self._audit = Audit(family)
+                self._begin_audit(family)
             return None
         self._looks += 1
         found = self._audit.result()
@@ -65,3 +65,10 @@ class Watch:
         self._audit = None
         self._looks = _AUDIT_PAUSE
         return "memory" if found > limit else None
+
+    def _begin_audit(self, family: list) -> None:
+        try:
+            self._audit = Audit(family)
+        except OSError:
+            # Somebody has taken the last process or descriptor: no reason for the parent of all workers to fall.
+            self._looks = _AUDIT_PAUSE

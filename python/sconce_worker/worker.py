@@ -1,5 +1,6 @@
 """The worker's loop: loads one model, then runs the gateway's batches one after the other, all in one thread."""
 
+import functools
 import logging
 import os
 import platform
@@ -47,13 +48,15 @@ def _serve(data: socket.socket, reader: frames.FrameReader, rank: int) -> int:
         from sconce_worker import overlapping
 
         loop = overlapping.new_loop()
-    profiler = profiling.Profiler() if profiling.is_wanted() else None
-    outcome = loading.load(order) if profiler is None else profiler.run(loading.load, order)
+    profiled = profiling.Profiler().run if profiling.is_wanted() else None
+    outcome = loading.load(order) if profiled is None else profiled(loading.load, order)
     data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line, outcome.traceback))
     if outcome.service is None:
         return 1
     answer_to = _answers(data.sendall, rank)
     if loop is None:
+        if profiled is not None:
+            outcome.service.predict = functools.partial(profiled, outcome.service.predict)
         steps = Steps(outcome.service) if config.get("continuousBatching") is True else None
         is_stopped = _serve_in_turn(answer_to, reader, outcome.service, steps)
     else:
@@ -74,14 +77,14 @@ def _serve_in_turn(answer_to, reader: frames.FrameReader, service, steps) -> boo
     while True:
         frame = reader.take()
         if late and (len(late) >= _LATE_TIMES or (frame is None and not reader.wait(_IDLE_MS))):
-            with output.gathered():
-                service.record_late(late)
+            _print_times(service, late)
         if frame is None:
             if not reader.fill():
                 return False
             continue
         kind, payload = frame
         if kind == frames.STOP:
+            _print_times(service, late)
             return True
         if kind == frames.CANCEL:
             if steps is not None:
@@ -95,6 +98,11 @@ def _serve_in_turn(answer_to, reader: frames.FrameReader, service, steps) -> boo
             continue
         answer = answer_to(batch_id, len(requests))
         service.predict(requests, answer.send_parts, answer.end, late)
+
+
+def _print_times(service, late: list) -> None:
+    with output.gathered():
+        service.record_late(late)
 
 
 def _next(reader: frames.FrameReader):

@@ -72,14 +72,19 @@ def begin_session(parent_pid: int) -> None:
 
 def settle(order: ForkOrder, interpreter_path: list) -> None:
     """The last step before a model is loaded: the model's directory and search path, the log, and word of crashes."""
-    os.chdir(order.directory)
+    enter_model(order.directory, order.python_path, interpreter_path)
     _bind(order.cores)
-    sys.path[:] = _unique([os.path.abspath(entry) for entry in order.python_path if entry] + interpreter_path)
-    sys.argv[:] = ["model_service_worker.py"]
     # A crash in native code leaves the Python stack among its last words.
     faulthandler.enable(file=sys.stderr)
     handlers = [OutputHandler(sys.stdout)]
     logging.basicConfig(handlers=handlers, format="%(message)s", level=logging.INFO, force=True)
+
+
+def enter_model(directory: str, python_path: list, interpreter_path: list) -> None:
+    """The working directory, the search path and the arguments that a model's code finds."""
+    os.chdir(directory)
+    sys.path[:] = dict.fromkeys([*(os.path.abspath(entry) for entry in python_path if entry), *interpreter_path])
+    sys.argv[:] = ["model_service_worker.py"]
 
 
 def interpreter_path() -> list:
@@ -128,10 +133,6 @@ def open_streams() -> None:
 
 def _line_stream(descriptor: int):
     return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-
-
-def _unique(entries: list) -> list:
-    return list(dict.fromkeys(entries))
 
 
 def _reseed() -> None:

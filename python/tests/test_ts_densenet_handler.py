@@ -67,3 +67,21 @@ def test_a_tensor_is_answered_with_a_tensor(tmp_path, monkeypatch, caplog, is_ea
 def test_an_archive_without_the_models_file_is_refused(tmp_path):
     with pytest.raises(RuntimeError, match="^Missing the model.pt file$"):
         initialised(tmp_path, serializedFile="absent.pt")
+
+
+class Planted:
+    def __reduce__(self):
+        return print, ("what the client planted has run",)
+
+
+def test_a_request_is_not_unpickled_even_where_the_operator_trusts_his_own_weights(tmp_path, monkeypatch, capsys):
+    # What the message about an archive's weights advises, where these hold more than tensors.
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    torch.jit.script(Scale()).save(str(tmp_path / "model.pt"))
+    _, service = initialised(tmp_path, serializedFile="model.pt")
+
+    body = saved(Planted())
+    result = service.predict([{"requestId": "r", "headers": [], "parameters": [("body", "", body)]}])
+
+    assert result.code == 503
+    assert "planted has run" not in capsys.readouterr().out

@@ -13,7 +13,9 @@ import pytest
 from sconce_worker import descendants, linux
 from sconce_worker.audit import Audit
 from sconce_worker.control_group import ControlGroup
+from sconce_worker.limits import Limits
 from sconce_worker.warden import Warden
+from sconce_worker.watch import Watch
 
 HOME = pathlib.Path(__file__).parents[1]
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="read from /proc")
@@ -201,6 +203,28 @@ time.sleep(600)
     watched.child.kill()
     watched.child.wait()
     assert watched.warden.ended(1) == "unknown"
+
+
+@on_linux
+def test_a_look_that_gets_no_process_for_its_audit_leaves_nothing_open_and_a_later_one_makes_up_for_it(monkeypatch):
+    def refuse():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    child = subprocess.Popen(["sleep", "600"])
+    # Each process alone stays below; together they don't.
+    watch = Watch(os.getpid(), Limits(memoryBytes=1))
+    opened = os.listdir("/proc/self/fd")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fork", refuse)
+        found = watch.look()
+
+    assert (found, watch.helper) == (None, None)
+    assert os.listdir("/proc/self/fd") == opened
+    _until(lambda: watch.look() or watch.helper is not None)
+    os.waitpid(watch.helper, 0)
+    assert watch.look() == "memory"
+    child.kill()
+    child.wait()
 
 
 @on_linux

@@ -1,9 +1,10 @@
 """How a handler's failure is told to its author: in the model log, and in the answer where the server says so."""
 
+import functools
 import sysconfig
 import traceback
 
-__all__ = ["failure_text", "one_line", "request_lines", "user_traceback"]
+__all__ = ["failure_text", "one_line", "request_lines", "text_of", "user_traceback"]
 
 # The way from the worker to the handler: the same in every traceback, and nobody's to mend.
 _OWN_MODULES = {"ts.service", "ts.async_service", "ts.model_loader", "ts.protocol.predict_response"}
@@ -51,11 +52,16 @@ def one_line(error: BaseException) -> str:
     name = (
         kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
     )
-    try:
-        text = str(error)
-    except Exception:  # as above
-        text = "<exception str() failed>"
+    text = text_of(error)
     return " ".join(f"{name}: {text}".split() if text else [name])[:_LINE_CHARACTERS]
+
+
+def text_of(error: BaseException) -> str:
+    """The error's own text; for one whose class fails to give it, what Python's tracebacks say."""
+    try:
+        return str(error)
+    except Exception:  # whatever a handler's class does there
+        return "<exception str() failed>"
 
 
 def _from_the_handler_on(frames):
@@ -80,8 +86,13 @@ def _without_base_handler(frames):
 
 
 def _is_of_a_library(at) -> bool:
-    folders = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    return at.tb_frame.f_code.co_filename.startswith((*folders, "<"))
+    return at.tb_frame.f_code.co_filename.startswith((*_library_folders(), "<"))
+
+
+@functools.cache
+def _library_folders() -> tuple:
+    paths = sysconfig.get_paths()
+    return tuple(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def _module_of(at) -> str:

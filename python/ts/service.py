@@ -8,7 +8,7 @@ from typing import Callable, Optional
 
 import ts
 from ts.context import Context, RequestProcessor
-from ts.failure_text import failure_text, request_lines, user_traceback
+from ts.failure_text import failure_text, request_lines, text_of, user_traceback
 from ts.protocol.predict_response import (
     PREDICTION_FAILED,
     Entry,
@@ -203,7 +203,7 @@ def failed_batch(error: Exception, request_ids: Optional[dict] = None) -> Predic
         return _failed(507, "Out of resources", logging.ERROR, "System out of memory", error, request_ids)
     if isinstance(error, PredictionException):
         return _failed(_status_of(error), _message_of(error), logging.ERROR, "Prediction error", error, request_ids)
-    if "CUDA" in _text_of(error):
+    if "CUDA" in text_of(error):
         return _failed(507, "Out of resources", logging.ERROR, "CUDA out of memory", error, request_ids)
     headline = "Invoking custom service failed."
     return _failed(503, PREDICTION_FAILED, logging.WARNING, headline, error, request_ids)
@@ -218,7 +218,7 @@ def _failed(code: int, message: str, level: int, headline: str, error: Exception
 def _message_of(error: PredictionException) -> str:
     try:
         return str(error.message)
-    except Exception:  # as in `_text_of`
+    except Exception:  # as in `text_of`
         return PREDICTION_FAILED
 
 
@@ -229,13 +229,6 @@ def _status_of(error: PredictionException) -> int:
         return 500
     # A success code on an exception would be answered as an empty success.
     return 500 if status == 200 else status
-
-
-def _text_of(error: Exception) -> str:
-    try:
-        return str(error)
-    except Exception:  # an exception class whose own text fails still gets the ordinary outcome
-        return ""
 
 
 def emit_metrics(metrics) -> None:

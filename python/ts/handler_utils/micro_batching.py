@@ -11,6 +11,8 @@ import threading
 import time
 from typing import Any, Callable, Optional
 
+from ts.handler_utils.timer import add_handler_time
+
 HANDLER_METHODS = ["preprocess", "inference", "postprocess"]
 
 
@@ -148,5 +150,5 @@ class MicroBatching:
             output = handler.explain_handle(handler.preprocess(data), data)
         else:
             output = self.handle(data)
-        context.metrics.add_time("HandlerTime", round((time.perf_counter() - started) * 1000, 2), None, "ms")
+        add_handler_time(context, started)
         return output

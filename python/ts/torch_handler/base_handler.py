@@ -12,7 +12,7 @@ import time
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from ts.handler_utils.timer import timed
+from ts.handler_utils.timer import add_handler_time, timed
 from ts.torch_handler.exported_model import load_exported_model
 from ts.utils.util import check_valid_pt2_backend, list_classes_from_module, load_label_mapping
 
@@ -272,7 +272,7 @@ class BaseHandler(abc.ABC):  # noqa: B024 - subclasses of users declare abstract
                 output = self.explain_handle(preprocessed, data)
             else:
                 output = self.postprocess(self.inference(preprocessed))
-        context.metrics.add_time("HandlerTime", round((time.perf_counter() - started) * 1000, 2), None, "ms")
+        add_handler_time(context, started)
         return output
 
     def _infer_with_profiler(self, data):

@@ -11,6 +11,7 @@ except ImportError:
     from tensorrt_llm.hlapi import LLM, KvCacheConfig, SamplingParams
 from transformers import AutoTokenizer
 
+from ts.handler_utils.timer import add_handler_time
 from ts.handler_utils.utils import send_intermediate_predict_response
 from ts.torch_handler.base_handler import BaseHandler
 from ts.torch_handler.language_model_request import json_request
@@ -55,9 +56,9 @@ class TRTLLMHandler(BaseHandler):
 
     async def handle(self, data, context):
         """Runs the three steps; each may be overridden by a coroutine function."""
-        started = time.time()
+        started = time.perf_counter()
         output = await self.postprocess(await self.inference(await self.preprocess(data), context))
-        context.metrics.add_time("HandlerTime", round((time.time() - started) * 1000, 2), None, "ms")
+        add_handler_time(context, started)
         return output
 
     async def preprocess(self, requests):

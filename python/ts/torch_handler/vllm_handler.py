@@ -8,6 +8,7 @@ import time
 
 from vllm import AsyncEngineArgs, AsyncLLMEngine
 
+from ts.handler_utils.timer import add_handler_time
 from ts.handler_utils.utils import send_intermediate_predict_response
 from ts.torch_handler.base_handler import BaseHandler
 from ts.torch_handler.language_model_request import json_request
@@ -38,7 +39,6 @@ class VLLMHandler(BaseHandler):
         self.completion_service = None
         self.raw_request = None
         self.services = None
-        self.initialized = False
 
     def initialize(self, ctx):
         """Starts the engine; AssertionError when the yaml names no model."""
@@ -60,9 +60,9 @@ class VLLMHandler(BaseHandler):
 
     async def handle(self, data, context):
         """Runs the three steps; each may be overridden by a coroutine function."""
-        started = time.time()
+        started = time.perf_counter()
         output = await self.postprocess(await self.inference(await self.preprocess(data, context), context))
-        context.metrics.add_time("HandlerTime", round((time.time() - started) * 1000, 2), None, "ms")
+        add_handler_time(context, started)
         return output
 
     async def preprocess(self, requests, context):
@@ -79,17 +79,14 @@ class VLLMHandler(BaseHandler):
         if url_path == "v1/models":
             models = await self.services.models.show_available_models()
             return [models.model_dump()]
-        request_class, create = {
-            "v1/completions": (
-                self.services.CompletionRequest,
-                getattr(self.completion_service, "create_completion", None),
-            ),
-            "v1/chat/completions": (
+        if url_path == "v1/completions":
+            request_class, create = self.services.CompletionRequest, self.completion_service.create_completion
+        elif url_path == "v1/chat/completions":
+            request_class, create = (
                 self.services.ChatCompletionRequest,
-                getattr(self.chat_completion_service, "create_chat_completion", None),
-            ),
-        }.get(url_path, (None, None))
-        if request_class is None:
+                self.chat_completion_service.create_chat_completion,
+            )
+        else:
             raise PredictionException(f"Unknown API endpoint: {url_path}", 404)
 
         try:
