@@ -94,6 +94,14 @@ def test_of_two_extra_files_with_one_name_the_later_counts(folder):
     assert contents(pack(folder, "--handler", "h", "--extra-files", "a.txt,other/a.txt"))["a.txt"] == b"later"
 
 
+def test_a_name_that_would_be_a_file_and_a_folder_is_refused(folder):
+    (folder / "sub").write_text("of a file")
+    flags = ["--model-name", "m", "--version", "1", "--handler", "h", "--extra-files", "sub,extra"]
+
+    assert refuse(folder, *flags) == "ERROR - sub would be a file and a folder in the archive\n"
+    assert not (folder / "m.mar").exists()
+
+
 def test_a_manifest_among_the_extra_files_gives_way_to_the_archives_own(folder):
     (folder / "extra" / "MAR-INF").mkdir()
     (folder / "extra" / "MAR-INF" / "MANIFEST.json").write_text("{}")
