@@ -127,9 +127,11 @@ def test_sigterm_ends_the_workers(parent, tmp_path):
         os.kill(pid, 0)
 
 
-def test_sigint_does_nothing(parent):
+def test_sigint_does_nothing(parent, tmp_path):
     parent.process.send_signal(signal.SIGINT)
     parent.tell(do="kill", worker=99)
+    # Its answer is the sign that it has seen both.
+    parent.fork(tmp_path)
     assert parent.process.poll() is None
 
 
