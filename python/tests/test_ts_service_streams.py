@@ -1,6 +1,7 @@
 """Answers in parts: what a handler sends before it returns, and whether a stream goes on after that."""
 
 import threading
+import time
 
 import pytest
 from served_functions import a_service, requests
@@ -53,8 +54,9 @@ def test_a_frame_written_by_hand_goes_out_through_the_socket():
         context.cl_socket.sendall(frame)
         return ["b"]
 
-    _, parts = streaming(handle)
+    result, parts = streaming(handle)
 
+    assert result.code == 200
     assert isinstance(parts[0][0], Entry)
 
 
@@ -65,9 +67,9 @@ def test_other_ranks_send_nothing(monkeypatch):
         assert send_intermediate_predict_response(["a"], context.request_ids, "m", 200, context) is None
         return ["b"]
 
-    _, parts = streaming(handle)
+    result, parts = streaming(handle)
 
-    assert parts == []
+    assert (result.code, parts) == (200, [])
 
 
 @pytest.mark.parametrize(
@@ -100,6 +102,9 @@ def test_parts_sent_from_several_threads_do_not_overlap():
 
     def send_parts(entries):
         assert inside.acquire(blocking=False)
+        for _ in range(100):
+            # The others' turn: one that isn't kept out comes in.
+            time.sleep(0)
         sent.extend(entry.body for entry in entries)
         inside.release()
 

@@ -175,28 +175,30 @@ def test_a_watched_worker_over_its_limit_is_ended(code, limits, struck):
 
 
 @on_linux
-def test_a_watched_worker_whose_children_share_its_memory_is_left_alone():
+def test_a_watched_worker_whose_children_share_its_memory_is_left_alone(monkeypatch):
     code = """
 import os, time
-kept = bytearray(b"x") * (60 << 20)
+kept = bytearray(b"x") * (INHERITED + (60 << 20))
 for n in range(3):
     if os.fork() == 0:
         time.sleep(600)
 print(flush=True)
 time.sleep(600)
 """
-    watched = Watched(code, memoryBytes=150 << 20)
-    looks = 0
+    found = []
 
-    def audited():
-        nonlocal looks
-        watched.warden.look()
-        looks += 1
-        time.sleep(0.26)
-        return looks == 6
+    class Seen(Audit):
+        def result(self):
+            found.append(super().result())
+            return found[-1]
 
-    _until(audited)
+    monkeypatch.setattr("sconce_worker.watch.Audit", Seen)
+    limit_bytes = descendants.size_of(os.getpid()).memory_bytes + (150 << 20)
+    watched = Watched(code, memoryBytes=limit_bytes)
 
+    _until(lambda: watched.warden.look() or (found and found[-1] is not None))
+
+    assert found[-1] < limit_bytes
     assert watched.child.poll() is None
     watched.child.kill()
     watched.child.wait()
