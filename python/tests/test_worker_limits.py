@@ -6,9 +6,9 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from processes import lives, wait_until
 
 from sconce_worker import descendants, linux
 from sconce_worker.audit import Audit
@@ -17,20 +17,6 @@ from sconce_worker.warden import Warden
 
 HOME = pathlib.Path(__file__).parents[1]
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="read from /proc")
-
-
-def _until(holds):
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def _lives(pid):
-    try:
-        return "Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
 
 
 def _python(code, *arguments):
@@ -59,7 +45,7 @@ time.sleep(600)
     descendants.end([root.pid])
     root.wait(10)
 
-    _until(lambda: not any(map(_lives, family)))
+    wait_until(lambda: not any(map(lives, family)))
 
 
 @on_linux
@@ -77,13 +63,13 @@ while time.monotonic() < until:
 """
     root = _python(code)
     root.stdout.readline()
-    _until(lambda: len(list(descendants.sizes_of_family(root.pid))) > 20)
+    wait_until(lambda: len(list(descendants.sizes_of_family(root.pid))) > 20)
     family = [pid for pid, _ in descendants.sizes_of_family(root.pid)]
 
     descendants.end([root.pid])
     root.wait(10)
 
-    _until(lambda: not any(map(_lives, family)))
+    wait_until(lambda: not any(map(lives, family)))
 
 
 @on_linux
@@ -101,7 +87,7 @@ time.sleep(600)
 
     audit = Audit(family)
     found = []
-    _until(lambda: found.append(audit.result()) or found[-1] is not None)
+    wait_until(lambda: found.append(audit.result()) or found[-1] is not None)
 
     os.waitpid(audit.pid, 0)
     for pid in family:
@@ -136,7 +122,7 @@ class Watched:
             self.warden.look()
             return self.child.poll() is not None
 
-        _until(ended)
+        wait_until(ended)
         return self.warden.ended(1)
 
 
@@ -196,7 +182,7 @@ time.sleep(600)
     limit_bytes = descendants.size_of(os.getpid()).memory_bytes + (150 << 20)
     watched = Watched(code, memoryBytes=limit_bytes)
 
-    _until(lambda: watched.warden.look() or (found and found[-1] is not None))
+    wait_until(lambda: watched.warden.look() or (found and found[-1] is not None))
 
     assert found[-1] < limit_bytes
     assert watched.child.poll() is None
@@ -223,13 +209,13 @@ time.sleep(600)
     child = _python(f"from sconce_worker import linux\nlinux.adopt_orphans()\n{code}")
     orphan = int(child.stdout.readline())
     warden.forked(1, child.pid)
-    assert _lives(orphan)
+    assert lives(orphan)
 
     warden.end(1)
     child.wait(10)
     warden.ended(1)
 
-    _until(lambda: not _lives(orphan))
+    wait_until(lambda: not lives(orphan))
 
 
 def _bases():
@@ -281,7 +267,7 @@ def test_a_group_tells_that_its_memory_limit_was_reached(bases):
 
     assert os.WTERMSIG(status) == signal.SIGKILL
     assert group.struck() == "memory"
-    _until(group.remove)
+    wait_until(group.remove)
 
 
 def test_a_group_lets_no_more_be_forked_than_it_may_and_is_killed_whole(bases):
@@ -299,12 +285,12 @@ time.sleep(600)
 """
 
     child = _in_group(group, code)
-    _until(lambda: len(group.members()) == 10 and group.struck() == "processes")
+    wait_until(lambda: len(group.members()) == 10 and group.struck() == "processes")
     assert not group.remove()
     group.kill()
     os.waitpid(child, 0)
 
-    _until(group.remove)
+    wait_until(group.remove)
     assert group.struck() == "none"
 
 
