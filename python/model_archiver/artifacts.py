@@ -30,20 +30,22 @@ def flat_artifacts(runtime: str, artifacts: dict) -> dict:
     """Maps names in the archive to files on disk, for what the flags of the archiver name.
 
     The keys of `artifacts` are kinds: `handler` and `extra_files` have rules of their own, any other is a path that
-    goes to the root of the archive. Of two files with one name the later counts. Raises OSError for what isn't there.
+    goes to the root of the archive. Of two files with one name the later counts. Raises OSError for what isn't there,
+    and ValueError for a name that would be a file and a folder.
     """
     entries: dict = {}
     for kind, path in artifacts.items():
         if not path:
             continue
         if kind == "extra_files":
-            _merge(entries, extra_files(path))
+            entries.update(extra_files(path))
             continue
         if kind == "handler":
             path = handler_file(path, runtime)
             if path is None:
                 continue
-        _merge(entries, {os.path.basename(path): _readable(path)})
+        entries[os.path.basename(path)] = _readable(path)
+    _refuse_files_that_are_folders(entries)
     return entries
 
 
@@ -84,9 +86,9 @@ def extra_files(wish: str) -> dict:
             raise FileNotFoundError(f"File does not exist: {item}")
         for path in found:
             if os.path.isdir(path):
-                _merge(entries, folder_files(path))
+                entries.update(folder_files(path))
             elif os.path.isfile(path):
-                _merge(entries, {os.path.basename(path): _readable(path)})
+                entries[os.path.basename(path)] = _readable(path)
             else:
                 raise ValueError(f"Invalid extra file given {path}")
     return entries
@@ -123,8 +125,7 @@ def _walk(folder: str, prefix: str, above: tuple, entries: dict) -> None:
             raise FileNotFoundError(f"{path} is a link to nothing")
 
 
-def _merge(entries: dict, more: dict) -> None:
-    entries.update(more)
+def _refuse_files_that_are_folders(entries: dict) -> None:
     folders = {name[:at] for name in entries for at in range(len(name)) if name[at] == "/"}
     for name in folders & entries.keys():
         raise ValueError(f"{name} would be a file and a folder in the archive")

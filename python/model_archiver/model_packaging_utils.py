@@ -2,11 +2,11 @@
 
 import logging
 import os
-import re
 import tarfile
 import tempfile
 import zipfile
 
+from . import export_steps
 from .archive_writing import add_to_folder, add_to_tar, add_to_zip, write_folder, write_tgz, write_zip
 from .artifacts import BUILT_IN_HANDLERS, flat_artifacts, folder_files, is_wanted_folder
 from .manifest_components.manifest import Manifest
@@ -22,8 +22,6 @@ MODEL_ARCHIVE_VERSION = "1.0"
 MANIFEST_FILE_NAME = "MANIFEST.json"
 MAR_INF = "MAR-INF"
 
-_MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9_\-.]*"
-
 
 class ModelExportUtils:
     """Checks, names, gathers and writes; each step stands alone."""
@@ -38,14 +36,7 @@ class ModelExportUtils:
         """Gives the export folder. Raises ModelArchiverError for an archive that may not be written over."""
         folder = os.getcwd() if export_file_path is None else export_file_path
         file = ModelExportUtils.get_archive_export_path(folder, model_name, archive_format)
-        if os.path.exists(file):
-            if not overwrite:
-                raise ModelArchiverError(
-                    f"{file} already exists.\n"
-                    "Please specify --force/-f option to overwrite the model archive output file.\n"
-                    "See -h/--help for more details."
-                )
-            logging.warning("Overwriting %s ...", file)
+        export_steps.check_may_be_written(file, overwrite, "model", ModelArchiverError)
         return folder
 
     @staticmethod
@@ -110,7 +101,7 @@ class ModelExportUtils:
         that can't be finished leaves nothing."""
         path = ModelExportUtils.get_archive_export_path(export_file, model_name, archive_format)
         described = (f"{MAR_INF}/{MANIFEST_FILE_NAME}", manifest)
-        try:
+        with export_steps.failure_told(export_file, model_name, "model"):
             if archive_format == "tgz":
                 write_tgz(path, files, described, model_name)
             elif archive_format == "no-archive":
@@ -118,15 +109,6 @@ class ModelExportUtils:
             else:
                 is_stored = archive_format == "zip-store"
                 write_zip(path, files, described, zipfile.ZIP_STORED if is_stored else zipfile.ZIP_DEFLATED)
-        except OSError:
-            logging.error(
-                'Failed to save the model-archive to model-path "%s". Check the file permissions and retry.',
-                export_file,
-            )
-            raise
-        except Exception:
-            logging.error("Failed to convert %s to the model-archive.", model_name)
-            raise
 
     @staticmethod
     def archive_dir(path, dst, archive_format, model_name):
@@ -147,18 +129,12 @@ class ModelExportUtils:
     @staticmethod
     def file_filter(current_file, files_to_exclude):
         """Whether a file of this name is one that users mean to pack."""
-        return current_file not in files_to_exclude | {MANIFEST_FILE_NAME} and not current_file.endswith(
-            (".pyc", ".DS_Store", ".mar")
-        )
+        return export_steps.is_wanted_file(current_file, files_to_exclude | {MANIFEST_FILE_NAME}, ".mar")
 
     @staticmethod
     def check_model_name_regex_or_exit(model_name):
         """Raises ModelArchiverError for a name that can't be a file's everywhere."""
-        if not re.fullmatch(_MODEL_NAME, model_name):
-            raise ModelArchiverError(
-                "Model name contains special characters.\n"
-                f"The allowed regular expression filter for model name is: ^{_MODEL_NAME}$"
-            )
+        export_steps.check_name(model_name, "model", ModelArchiverError)
 
     @staticmethod
     def validate_inputs(model_name, export_path):
@@ -168,7 +144,4 @@ class ModelExportUtils:
         if not os.path.exists(folder):
             logging.warning("Export directory (%s) does not exist. Creating...", export_path)
             os.makedirs(folder)
-        if not os.path.isdir(folder):
-            raise ModelArchiverError(
-                f"Given export-path {export_path} is not a directory. Point to a valid export-path directory."
-            )
+        export_steps.check_export_folder(export_path, ModelArchiverError)

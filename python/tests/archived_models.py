@@ -8,7 +8,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-STARTER = Path(__file__).resolve().parents[2] / "bin" / "torch-model-archiver"
+COMMANDS = Path(__file__).resolve().parents[2] / "bin"
+STARTER = COMMANDS / "torch-model-archiver"
 FORMATS = {"default": "m.mar", "zip-store": "m.mar", "tgz": "m.tar.gz", "no-archive": "m"}
 
 
@@ -34,10 +35,10 @@ def lay_out(folder: Path) -> None:
         path.write_text(text)
 
 
-def archiver(folder, *arguments, **environment):
+def archiver(folder, *arguments, starter=STARTER, **environment):
     """Runs the command as a user does, with the interpreter of the tests."""
     return subprocess.run(
-        [str(STARTER), *arguments],
+        [str(starter), *arguments],
         cwd=str(folder),
         env={**os.environ, "PYTHON": sys.executable, **environment},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What several tests need: stand-ins of packages that can't be installed everywhere."""
+"""What several tests need: stand-ins of packages that can't be installed everywhere, a model to pack, a server."""
 
 import importlib
 import re
@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import pytest
+from archived_models import lay_out
 
 from ts import launcher
 
@@ -34,6 +35,16 @@ def packages(tmp_path, monkeypatch):
     for name in set(sys.modules) - before:
         if name.startswith("ts.") or str(folder) in (getattr(sys.modules[name], "__file__", None) or ""):
             del sys.modules[name]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with a model in it, and no date that the environment fixes."""
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    there = tmp_path / "work"
+    lay_out(there)
+    monkeypatch.chdir(there)
+    return there
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from processes import lives, wait_until
 
 SCRIPT = pathlib.Path(__file__).parents[1] / "sconce_worker" / "build_environment.py"
 # A step that tells the pids of itself and of a child, and would go on for ever.
@@ -69,19 +69,6 @@ def makes(name):
     return python(f"import os; os.makedirs('envs/key/packages'); open('envs/key/packages/{name}', 'w').close()")
 
 
-def gone(pid):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-                if file.read().rpartition(")")[2].split()[0] == "Z":
-                    return True
-        except OSError:
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def test_a_folder_gets_its_marker_when_all_steps_are_done(builder):
     one = builder(makes("a.py"), python("import os; print(os.environ['TMPDIR'], os.getcwd())"))
 
@@ -140,7 +127,7 @@ def test_a_builder_that_is_stopped_takes_all_with_it(builder, how):
         one.process.send_signal(signal.SIGTERM)
 
     assert one.ended() == 11
-    assert all(gone(pid) for pid in pids)
+    wait_until(lambda: not any(map(lives, pids)))
     assert os.listdir(one.home.parent) == []
 
 
@@ -150,7 +137,8 @@ def test_what_a_step_leaves_running_is_ended_and_holds_no_lock(builder):
     one = builder(makes("a.py"), python(stray))
 
     assert one.ended() == 0
-    assert gone(one.line())
+    stray_pid = one.line()
+    wait_until(lambda: not lives(stray_pid))
 
 
 def test_one_that_waits_ends_with_its_gateway(builder):

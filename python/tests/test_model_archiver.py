@@ -12,20 +12,6 @@ import model_archiver
 from model_archiver import ModelArchiver, ModelArchiverConfig
 
 
-@pytest.fixture(autouse=True)
-def no_fixed_date(monkeypatch):
-    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A working directory with a model in it."""
-    there = tmp_path / "work"
-    lay_out(there)
-    monkeypatch.chdir(there)
-    return there
-
-
 def test_an_archive_holds_what_the_flags_name_flat_and_a_manifest_with_its_keys_in_order(folder):
     archive = pack(
         folder,
@@ -92,6 +78,14 @@ def test_of_two_extra_files_with_one_name_the_later_counts(folder):
     (folder / "other" / "a.txt").write_text("later")
 
     assert contents(pack(folder, "--handler", "h", "--extra-files", "a.txt,other/a.txt"))["a.txt"] == b"later"
+
+
+def test_a_name_that_would_be_a_file_and_a_folder_is_refused(folder):
+    (folder / "sub").write_text("of a file")
+    flags = ["--model-name", "m", "--version", "1", "--handler", "h", "--extra-files", "sub,extra"]
+
+    assert refuse(folder, *flags) == "ERROR - sub would be a file and a folder in the archive\n"
+    assert not (folder / "m.mar").exists()
 
 
 def test_a_manifest_among_the_extra_files_gives_way_to_the_archives_own(folder):
@@ -244,13 +238,8 @@ def test_the_command_runs_through_a_link_and_whatever_modules_lie_in_the_working
     (folder / "bin" / "relative").symlink_to(os.path.relpath(STARTER, folder / "bin"))
     (folder / "archiver").symlink_to(folder / "bin" / "relative")
 
-    ran = subprocess.run(
-        ["./archiver", *["--model-name", "m", "--version", "1", "--handler", "h"]],
-        cwd=str(folder),
-        env={**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-    )
+    flags = ["--model-name", "m", "--version", "1", "--handler", "h"]
+    ran = archiver(folder, *flags, starter="./archiver", PYTHONPATH=str(folder))
 
     assert (ran.returncode, ran.stderr) == (0, "")
 

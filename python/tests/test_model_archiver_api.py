@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from archived_models import FORMATS, archiver, contents, lay_out
+from archived_models import FORMATS, archiver, contents
 
 from model_archiver import ModelArchiver, ModelArchiverConfig
 from model_archiver.manifest_components.manifest import Manifest, RuntimeType
@@ -15,21 +15,8 @@ from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.model_packaging import package_model
 from model_archiver.model_packaging_utils import ModelExportUtils
 
+# TorchServe's own: requirements-test.txt brings it.
 OFFICIAL = Path(sys.executable).with_name("torch-model-archiver")
-
-
-@pytest.fixture(autouse=True)
-def no_fixed_date(monkeypatch):
-    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A working directory with a model in it."""
-    there = tmp_path / "work"
-    lay_out(there)
-    monkeypatch.chdir(there)
-    return there
 
 
 def test_from_python_errors_are_raised_and_the_defaults_are_the_commands(folder, caplog):
@@ -72,7 +59,6 @@ def test_the_steps_can_be_called_one_by_one(folder):
     assert not ModelExportUtils.file_filter("x.mar", set())
 
 
-@pytest.mark.skipif(not OFFICIAL.exists(), reason="torch-model-archiver of PyPI is not beside the interpreter")
 @pytest.mark.parametrize("archive_format", FORMATS)
 @pytest.mark.parametrize(
     "flags",

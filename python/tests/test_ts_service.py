@@ -1,26 +1,11 @@
 import json
 import logging
 import sys
-import threading
 
 import pytest
+from served_functions import a_request, a_service, requests
 
-from ts.handler_utils.utils import send_intermediate_predict_response
-from ts.metrics.configured_cache import configured_metrics_cache
-from ts.protocol import otf_message_handler
-from ts.service import Entry, PredictionException, PredictResult, Service, emit_metrics
-
-
-def a_service(entry_point, name: str = "m") -> Service:
-    return Service(name, "/models/m", None, entry_point, None, 4, True, configured_metrics_cache(name), {})
-
-
-def a_request(*parameters, request_id: str = "r0", headers=()) -> dict:
-    return {"requestId": request_id, "headers": list(headers), "parameters": list(parameters)}
-
-
-def requests(count: int) -> list:
-    return [a_request(("body", "", b""), request_id=f"r{index}") for index in range(count)]
+from ts.service import PredictResult, emit_metrics
 
 
 def predict_one(returned) -> PredictResult:
@@ -212,6 +197,13 @@ def test_the_answer_is_given_before_the_time_is_printed(caplog):
     assert [message.split(".")[0] for message in caplog.messages[-2:]] == ["answered 200", "[METRICS]PredictionTime"]
 
 
+def test_a_tensor_is_known_without_importing_torch(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+
+    assert json.loads(predict_one([[1]]).entries[0].body) == [1]
+    assert "torch" not in sys.modules
+
+
 def test_a_numpy_array_cannot_be_written():
     numpy = pytest.importorskip("numpy")
 
@@ -262,89 +254,6 @@ def test_a_status_that_is_no_number_fails_the_batch_only(caplog):
     assert (result.code, result.message) == (503, "Prediction failed")
 
 
-# Exceptions
-
-
-def raising(error):
-    def handle(data, context):
-        raise error
-
-    return a_service(handle)
-
-
-class Unprintable(Exception):
-    def __str__(self):
-        raise RuntimeError("no text")
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "message", "level", "log"),
-    [
-        (MemoryError(), 507, "Out of resources", "ERROR", "System out of memory"),
-        (PredictionException("why"), 500, "why", "ERROR", "Prediction error"),
-        (PredictionException("gone", 404), 404, "gone", "ERROR", "Prediction error"),
-        (PredictionException("big", 413), 413, "big", "ERROR", "Prediction error"),
-        (PredictionException(7, "429"), 429, "7", "ERROR", "Prediction error"),
-        (PredictionException("odd", "x"), 500, "odd", "ERROR", "Prediction error"),
-        (PredictionException("fine?", 200), 500, "fine?", "ERROR", "Prediction error"),
-        (RuntimeError("CUDA error: x"), 507, "Out of resources", "ERROR", "CUDA out of memory"),
-        (ValueError("x"), 503, "Prediction failed", "WARNING", "Invoking custom service failed."),
-        (Unprintable(), 503, "Prediction failed", "WARNING", "Invoking custom service failed."),
-    ],
-)
-def test_an_exception_becomes_the_outcome_of_the_batch(error, code, message, level, log, caplog):
-    result = raising(error).predict(requests(2))
-
-    assert (result.code, result.message, result.entries) == (code, message, [])
-    (record,) = caplog.records
-    headline, *traceback, ids = record.getMessage().split("\n")
-    assert (record.levelname, headline, ids) == (level, log, "request_id=r0 request_id=r1")
-    assert traceback[0] == "Traceback (most recent call last):"
-    assert type(error).__name__ in traceback[-1]
-
-
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-def test_what_is_not_an_exception_escapes(error):
-    with pytest.raises(type(error)):
-        raising(error).predict(requests(1))
-
-
-def test_a_prediction_exception_whose_message_has_no_text_fails_the_batch_only():
-    result = raising(PredictionException(Unprintable(), 418)).predict(requests(1))
-
-    assert (result.code, result.message) == (418, "Prediction failed")
-
-
-@pytest.mark.parametrize(
-    ("entry_point", "first", "last"),
-    [
-        (raising(ValueError("why")).entry_point, "Prediction failed", "ValueError: why"),
-        (raising(PredictionException("four numbers", 400)).entry_point, "four numbers", "four numbers : 400"),
-        (lambda data, context: {}, "Invalid model predict output", "Invalid return type: <class 'dict'>."),
-        (lambda data, context: [], "number of batch response mismatched", "expect: 1, got: 0."),
-        (lambda data, context: [{1}], "Unsupported model output data type.", "set is not JSON serializable"),
-    ],
-)
-def test_the_client_hears_what_is_behind_a_failure_only_where_it_is_the_author(entry_point, first, last):
-    plain, told = a_service(entry_point), a_service(entry_point)
-    told.tells_tracebacks = True
-
-    assert plain.predict(requests(1)).message == first
-    head, *behind = told.predict(requests(1)).message.split("\n")
-    assert head == first
-    assert behind[-1].endswith(last)
-
-
-def test_the_text_of_a_prediction_exception_names_its_code():
-    assert str(PredictionException("why", 404)) == "why : 404"
-
-
-def test_the_prediction_exception_of_service_is_that_of_util():
-    from ts.utils import util
-
-    assert PredictionException is util.PredictionException
-
-
 # Metrics
 
 
@@ -357,159 +266,8 @@ def test_a_prediction_prints_its_time_with_all_request_ids(caplog):
     assert line.endswith(",r0,r1")
 
 
-def test_a_batch_that_fails_prints_no_time(caplog):
-    raising(ValueError("x")).predict(requests(1))
-
-    assert not [message for message in caplog.messages if message.startswith("[METRICS]")]
-
-
 def test_emit_metrics_prints_a_line_per_metric(caplog):
     emit_metrics(["a", "b"])
     emit_metrics(None)
 
     assert caplog.messages == ["[METRICS]a", "[METRICS]b"]
-
-
-# Streams
-
-
-def streaming(handle, count: int = 1):
-    parts = []
-    result = a_service(handle).predict(requests(count), parts.append)
-    return result, parts
-
-
-def test_intermediate_results_go_out_before_the_final_one():
-    def handle(data, context):
-        for text in ("a", "b"):
-            send_intermediate_predict_response(
-                [text, text], context.request_ids, "Intermediate Prediction success", 200, context
-            )
-        return ["c", ""]
-
-    result, parts = streaming(handle, 2)
-
-    assert [[(e.index, e.body, e.headers) for e in entries] for entries in parts] == [
-        [(index, text, {"ts_stream_next": "true"}) for index in (0, 1)] for text in (b"a", b"b")
-    ]
-    assert [(e.body, e.headers) for e in result.entries] == [
-        (b"c", {"ts_stream_next": "false"}),
-        (b"", {"ts_stream_next": "false"}),
-    ]
-
-
-def test_the_old_name_of_the_streaming_call_works_and_warns():
-    def handle(data, context):
-        with pytest.warns(PendingDeprecationWarning, match="ts.handler_utils.utils"):
-            otf_message_handler.send_intermediate_predict_response(["a"], context.request_ids, "m", 200, context)
-        return ["b"]
-
-    result, parts = streaming(handle)
-
-    assert result.code == 200
-    assert [entries[0].body for entries in parts] == [b"a"]
-
-
-def test_a_frame_written_by_hand_goes_out_through_the_socket():
-    def handle(data, context):
-        frame = otf_message_handler.create_predict_response(["a"], context.request_ids, "m", 200, context, True)
-        context.cl_socket.sendall(frame)
-        return ["b"]
-
-    _, parts = streaming(handle)
-
-    assert isinstance(parts[0][0], Entry)
-
-
-def test_other_ranks_send_nothing(monkeypatch):
-    monkeypatch.setenv("LOCAL_RANK", "1")
-
-    def handle(data, context):
-        assert send_intermediate_predict_response(["a"], context.request_ids, "m", 200, context) is None
-        return ["b"]
-
-    _, parts = streaming(handle)
-
-    assert parts == []
-
-
-@pytest.mark.parametrize(
-    ("part", "code", "outcome"),
-    [({1}, 200, (503, "Unsupported model output data type.")), ("a", 429, (429, "slow down"))],
-)
-def test_a_part_that_is_an_error_ends_the_stream_for_all(part, code, outcome):
-    def handle(data, context):
-        send_intermediate_predict_response([part], context.request_ids, "slow down", code, context)
-        send_intermediate_predict_response(["late"], context.request_ids, "m", 200, context)
-        return ["end"]
-
-    result, parts = streaming(handle)
-
-    assert (result.code, result.message, result.entries) == (*outcome, [])
-    assert parts == []
-
-
-def test_parts_without_a_receiver_fail_the_batch():
-    def handle(data, context):
-        send_intermediate_predict_response(["a"], context.request_ids, "m", 200, context)
-        return ["b"]
-
-    assert a_service(handle).predict(requests(1)).message == "Prediction failed"
-
-
-def test_parts_sent_from_several_threads_do_not_overlap():
-    inside = threading.Lock()
-    sent = []
-
-    def send_parts(entries):
-        assert inside.acquire(blocking=False)
-        sent.extend(entry.body for entry in entries)
-        inside.release()
-
-    def handle(data, context):
-        def send(text):
-            send_intermediate_predict_response([text], context.request_ids, "m", 200, context)
-
-        threads = [threading.Thread(target=send, args=(str(number),)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return [""]
-
-    assert a_service(handle).predict(requests(1), send_parts).code == 200
-    assert sorted(sent) == [str(number).encode() for number in range(8)]
-
-
-def test_stopping_criteria_say_whether_a_stream_goes_on():
-    def handle(data, context):
-        context.stopping_criteria = [lambda ret: ret == "end", lambda ret: ret == "end", lambda ret: None]
-        return ["end", "more", "more"]
-
-    entries = a_service(handle).predict(requests(3)).entries
-
-    assert [entry.headers.get("ts_stream_next") for entry in entries] == ["false", "true", None]
-
-
-def test_stopping_criteria_stay_until_they_are_replaced():
-    service = a_service(lambda data, context: ["a"])
-    service.context.stopping_criteria = [lambda ret: False]
-
-    for _ in range(2):
-        assert service.predict(requests(1)).entries[0].headers == {"ts_stream_next": "true"}
-
-
-def test_a_list_of_stopping_criteria_that_is_too_short_fails_the_batch_only():
-    service = a_service(lambda data, context: ["a", "b"])
-    service.context.stopping_criteria = [lambda ret: True]
-
-    result = service.predict(requests(2))
-
-    assert (result.code, result.message) == (503, "Prediction failed")
-
-
-def test_a_tensor_is_known_without_importing_torch(monkeypatch):
-    monkeypatch.delitem(sys.modules, "torch", raising=False)
-
-    assert json.loads(predict_one([[1]]).entries[0].body) == [1]
-    assert "torch" not in sys.modules

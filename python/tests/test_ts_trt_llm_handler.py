@@ -1,4 +1,4 @@
-"""The handler over stand-ins of TensorRT-LLM's and transformers' classes."""
+"""The handler over a stand-in of TensorRT-LLM's classes, with a tokenizer of the transformers package."""
 
 import asyncio
 import importlib
@@ -7,6 +7,8 @@ import json
 import pytest
 
 pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+tokenizers = pytest.importorskip("tokenizers")
 
 from ts.async_service import AsyncService  # noqa: E402
 from ts.metrics.configured_cache import configured_metrics_cache  # noqa: E402
@@ -33,32 +35,23 @@ TENSORRT_LLM = """
             for end in (1, 2) if streaming else (2,):
                 yield SimpleNamespace(outputs=[SimpleNamespace(text=f"about {prompt}", token_ids=[7, 8][:end])])
 """
-TRANSFORMERS = """
-    class AutoTokenizer:
-        pad_token_id = None
-        eos_token_id = 2
 
-        @classmethod
-        def from_pretrained(cls, folder, **options):
-            tokenizer = cls()
-            tokenizer.folder, tokenizer.options = folder, options
-            return tokenizer
 
-        def decode(self, ids):
-            return f"<{ids[0]}>"
-"""
+@pytest.fixture(scope="module")
+def tokenizer_dir(tmp_path_factory):
+    """A tokenizer whose words are "<0>" to "<9>", the third of them its end, and without one for padding."""
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({f"<{n}>": n for n in range(10)}, unk_token="<0>"))
+    folder = tmp_path_factory.mktemp("tokenizer")
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<2>").save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.fixture(params=["hlapi", "llmapi"])
-def a_model(request, packages, tmp_path):
-    packages(
-        {
-            f"tensorrt_llm/{request.param}.py": TENSORRT_LLM,
-            "transformers/__init__.py": TRANSFORMERS,
-        }
-    )
+def a_model(request, packages, tmp_path, tokenizer_dir):
+    packages({f"tensorrt_llm/{request.param}.py": TENSORRT_LLM})
     handler = importlib.import_module("ts.torch_handler.trt_llm_handler").TRTLLMHandler()
-    settings = {"engine_dir": "engine", "tokenizer_dir": "words", "kv_cache_config": {"free_gpu_memory_fraction": 0.1}}
+    cache = {"free_gpu_memory_fraction": 0.1}
+    settings = {"engine_dir": "engine", "tokenizer_dir": tokenizer_dir, "kv_cache_config": cache}
     metrics = configured_metrics_cache("m")
     service = Service("m", str(tmp_path), None, handler.handle, None, 1, True, metrics, {"handler": settings})
     handler.initialize(service.context)
@@ -99,11 +92,11 @@ def test_a_request_without_a_prompt_is_refused(a_model):
     assert (result.code, result.message) == (400, "The request has no prompt")
 
 
-def test_engine_and_tokenizer_are_those_of_the_yaml(a_model):
+def test_engine_and_tokenizer_are_those_of_the_yaml(a_model, tokenizer_dir):
     handler, _ = a_model
 
     engine = handler.trt_llm_engine
-    assert (engine.model, engine.tokenizer.folder, engine.tokenizer.pad_token_id) == ("engine", "words", 2)
-    assert engine.tokenizer.options["padding_side"] == "left"
+    assert (engine.model, engine.tokenizer.name_or_path) == ("engine", tokenizer_dir)
+    assert (engine.tokenizer.pad_token_id, engine.tokenizer.padding_side) == (2, "left")
     assert engine.kv_cache_config.options == {"free_gpu_memory_fraction": 0.1}
     assert handler.initialized

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import sys
-import types
 
 import pytest
 
@@ -25,23 +24,8 @@ class MeanColour(torch.nn.Module):
         return pictures.mean(dim=[2, 3])
 
 
-def torchvision_or_skip():
-    """torchvision, also where its compiled operators don't fit this build of torch: those aren't needed here."""
-    try:
-        return importlib.import_module("torchvision")
-    except ImportError:
-        pytest.skip("torchvision is not installed")
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.startswith("torchvision")]:
-            del sys.modules[name]
-        torchvision_or_skip.library = torch.library.Library("torchvision", "DEF")
-        torchvision_or_skip.library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision._meta_registrations")
-        return importlib.import_module("torchvision")
-
-
 def built_in(name: str):
-    torchvision_or_skip()
+    pytest.importorskip("torchvision")
     module = importlib.import_module(f"ts.torch_handler.{name}")
     return getattr(module, "".join(part.title() for part in name.split("_")))
 

@@ -1,37 +1,12 @@
 """What the worker tells the gateway of a batch."""
 
-import struct
 from types import SimpleNamespace
 
 import pytest
+from sent_frames import Wire
 
 from sconce_worker.batch_answer import BatchAnswer
 from ts.protocol.predict_response import Entry, PredictResult
-
-
-class Wire:
-    """Keeps what is sent, as (type, batch id, final or code, [(index, last, status)])."""
-
-    def __init__(self):
-        self.frames = []
-
-    def __call__(self, frame):
-        kind = frame[4]
-        if kind == 0x84:
-            self.frames.append((kind, *struct.unpack_from("<IH", frame, 5)))
-            return
-        batch_id, is_final, _, count = struct.unpack_from("<IBIH", frame, 5)
-        at = 16
-        parts = []
-        for _ in range(count):
-            parts.append(struct.unpack_from("<HBH", frame, at))
-            at += 5 + 4 + struct.unpack_from("<I", frame, at + 5)[0]
-            headers = struct.unpack_from("<H", frame, at)[0]
-            at += 2
-            for _ in range(2 * headers + 1):
-                at += 4 + struct.unpack_from("<I", frame, at)[0]
-        assert at == len(frame)
-        self.frames.append((kind, batch_id, is_final, parts))
 
 
 @pytest.fixture

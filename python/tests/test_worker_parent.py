@@ -7,9 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
+from processes import lives, wait_until
 
 HOME = pathlib.Path(__file__).parents[1]
 
@@ -127,9 +127,11 @@ def test_sigterm_ends_the_workers(parent, tmp_path):
         os.kill(pid, 0)
 
 
-def test_sigint_does_nothing(parent):
+def test_sigint_does_nothing(parent, tmp_path):
     parent.process.send_signal(signal.SIGINT)
     parent.tell(do="kill", worker=99)
+    # Its answer is the sign that it has seen both.
+    parent.fork(tmp_path)
     assert parent.process.poll() is None
 
 
@@ -168,7 +170,7 @@ def test_a_launched_interpreter_finds_the_order_but_nothing_of_the_model_on_its_
     assert said["stdin"] == os.devnull
     parent.tell(do="kill", worker=5)
     assert parent.event()["signal"] == "SIGKILL"
-    _wait_until_gone(said["left"])
+    wait_until(lambda: not lives(said["left"]))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
@@ -176,18 +178,6 @@ def test_what_a_group_leaves_in_sessions_of_its_own_goes_when_the_group_ends(par
     _, channels = parent.fork(tmp_path, ["-c", LAUNCHED % "os.fork() or os.setsid() or __import__('time').sleep(600)"])
     said = json.loads(channels["stdout"].makefile().readline())
     assert parent.event()["code"] == 0
-    _wait_until_gone(said["left"])
+    wait_until(lambda: not lives(said["left"]))
     # Every process of the group held the other ends.
     assert channels["stdout"].makefile().read() == ""
-
-
-def _wait_until_gone(pid):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            if pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return
-        except FileNotFoundError:
-            return
-        time.sleep(0.005)
-    raise AssertionError(f"{pid} lives")

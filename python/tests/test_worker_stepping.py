@@ -1,32 +1,12 @@
 """Steps of continuous batching on the worker's side."""
 
-import struct
 from functools import partial
+
+from sent_frames import Wire
 
 from sconce_worker.batch_answer import BatchAnswer
 from sconce_worker.stepping import Steps
 from ts.service import Service
-
-
-class Wire:
-    """Keeps of each frame whether its parts are the last of their requests."""
-
-    def __init__(self):
-        self.last = []
-
-    def __call__(self, frame):
-        (count,) = struct.unpack_from("<H", frame, 14)
-        at = 16
-        seen = []
-        for _ in range(count):
-            _, is_last, _ = struct.unpack_from("<HBH", frame, at)
-            seen.append(bool(is_last))
-            at += 5 + 4 + struct.unpack_from("<I", frame, at + 5)[0]
-            headers = struct.unpack_from("<H", frame, at)[0]
-            at += 2
-            for _ in range(2 * headers + 1):
-                at += 4 + struct.unpack_from("<I", frame, at)[0]
-        self.last.append(seen)
 
 
 def requests_of(*request_ids, headers=()):
@@ -49,7 +29,7 @@ def test_a_request_goes_on_until_its_criterion_says_that_it_is_over():
 
     steps.predict(partial(BatchAnswer, wire), 1, requests_of("a", "b"), [])
 
-    assert wire.last == [[False, True]]
+    assert wire.lasts() == [[False, True]]
 
 
 def test_the_next_step_is_told_who_has_left_and_may_clean_up_before_it_is_done_for_it():
@@ -104,7 +84,7 @@ def test_a_description_ends_at_once_and_leaves_the_criteria_of_the_others():
 
     steps.predict(partial(BatchAnswer, wire), 1, requests_of("d", headers=[("describe", "True")]), [])
 
-    assert wire.last == [[True]]
+    assert wire.lasts() == [[True]]
     assert context.stopping_criteria is criteria
 
 
@@ -115,8 +95,8 @@ def test_too_few_criteria_fail_the_step_and_not_the_worker():
         return ["x"] * len(data)
 
     steps, _ = steps_of(handle)
-    frames = []
+    wire = Wire()
 
-    steps.predict(partial(BatchAnswer, frames.append), 1, requests_of("a", "b"), [])
+    steps.predict(partial(BatchAnswer, wire), 1, requests_of("a", "b"), [])
 
-    assert [(frame[4], struct.unpack_from("<H", frame, 9)[0]) for frame in frames] == [(0x84, 503)]
+    assert wire.frames == [(0x84, 1, 503)]

@@ -1,18 +1,15 @@
 import json
 import os
-import subprocess
-import sys
-import zipfile
 from argparse import Namespace
-from pathlib import Path
+from functools import partial
 
+import archived_models
 import pytest
+from archived_models import COMMANDS, contents
 
 from workflow_archiver import __version__
 from workflow_archiver.workflow_packaging import package_workflow
 from workflow_archiver.workflow_packaging_utils import WorkflowExportUtils
-
-STARTER = Path(__file__).resolve().parents[2] / "bin" / "torch-workflow-archiver"
 
 
 @pytest.fixture
@@ -26,19 +23,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def archiver(folder, *arguments):
-    return subprocess.run(
-        [str(STARTER), *arguments],
-        cwd=str(folder),
-        env={**os.environ, "PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-    )
-
-
-def contents(archive: Path) -> dict:
-    with zipfile.ZipFile(archive) as packed:
-        return {name: packed.read(name) for name in packed.namelist()}
+archiver = partial(archived_models.archiver, starter=COMMANDS / "torch-workflow-archiver")
 
 
 def test_an_archive_holds_specification_functions_and_extra_files_flat_and_a_manifest(folder):

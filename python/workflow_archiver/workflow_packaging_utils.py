@@ -1,11 +1,10 @@
 """The steps of making a workflow archive, as users' scripts call them one by one."""
 
-import logging
 import os
-import re
 import tempfile
 import zipfile
 
+from model_archiver import export_steps
 from model_archiver.archive_writing import add_to_folder, add_to_zip, write_zip
 from model_archiver.artifacts import folder_files
 from model_archiver.model_packaging_utils import ModelExportUtils
@@ -16,8 +15,6 @@ from .workflow_archiver_error import WorkflowArchiverError
 
 MANIFEST_FILE_NAME = "MANIFEST.json"
 WAR_INF = "WAR-INF"
-
-_WORKFLOW_NAME = r"[A-Za-z0-9][A-Za-z0-9_\-.]*"
 
 
 class WorkflowExportUtils:
@@ -37,14 +34,7 @@ class WorkflowExportUtils:
         """Gives the export folder. Raises WorkflowArchiverError for an archive that may not be written over."""
         folder = os.getcwd() if export_file_path is None else export_file_path
         file = WorkflowExportUtils.get_archive_export_path(folder, workflow_name)
-        if os.path.exists(file):
-            if not overwrite:
-                raise WorkflowArchiverError(
-                    f"{file} already exists.\n"
-                    "Please specify --force/-f option to overwrite the workflow archive output file.\n"
-                    "See -h/--help for more details."
-                )
-            logging.warning("Overwriting %s ...", file)
+        export_steps.check_may_be_written(file, overwrite, "workflow", WorkflowArchiverError)
         return folder
 
     @staticmethod
@@ -85,17 +75,8 @@ class WorkflowExportUtils:
     def archive_files(export_file, workflow_name, files, manifest):
         """Writes the archive of `files` (name to path) as one step: one that can't be finished leaves nothing."""
         path = WorkflowExportUtils.get_archive_export_path(export_file, workflow_name)
-        try:
+        with export_steps.failure_told(export_file, workflow_name, "workflow"):
             write_zip(path, files, (f"{WAR_INF}/{MANIFEST_FILE_NAME}", manifest), zipfile.ZIP_DEFLATED)
-        except OSError:
-            logging.error(
-                'Failed to save the workflow-archive to workflow-path "%s". Check the file permissions and retry.',
-                export_file,
-            )
-            raise
-        except Exception:
-            logging.error("Failed to convert %s to the workflow-archive.", workflow_name)
-            raise
 
     @staticmethod
     def archive_dir(path, dst):
@@ -106,24 +87,15 @@ class WorkflowExportUtils:
     @staticmethod
     def file_filter(current_file, files_to_exclude):
         """Whether a file of this name is one that users mean to pack."""
-        return current_file not in files_to_exclude | {MANIFEST_FILE_NAME} and not current_file.endswith(
-            (".pyc", ".DS_Store", ".war")
-        )
+        return export_steps.is_wanted_file(current_file, files_to_exclude | {MANIFEST_FILE_NAME}, ".war")
 
     @staticmethod
     def check_workflow_name_regex_or_exit(workflow_name):
         """Raises WorkflowArchiverError for a name that can't be a file's everywhere."""
-        if not re.fullmatch(_WORKFLOW_NAME, workflow_name):
-            raise WorkflowArchiverError(
-                "Workflow name contains special characters.\n"
-                f"The allowed regular expression filter for workflow name is: ^{_WORKFLOW_NAME}$"
-            )
+        export_steps.check_name(workflow_name, "workflow", WorkflowArchiverError)
 
     @staticmethod
     def validate_inputs(workflow_name, export_path):
         """Checks the name and the export folder. Raises WorkflowArchiverError."""
         WorkflowExportUtils.check_workflow_name_regex_or_exit(workflow_name)
-        if not os.path.isdir(os.path.abspath(export_path)):
-            raise WorkflowArchiverError(
-                f"Given export-path {export_path} is not a directory. Point to a valid export-path directory."
-            )
+        export_steps.check_export_folder(export_path, WorkflowArchiverError)
