@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
+import { anInferenceRequest } from '../../test/fixtures/inference-request.js';
 import { aDescription, aServableModel, KeptModelService } from '../../test/fixtures/kept-model-service.js';
 import { LoadFailed } from '../errors/backend.js';
 import { ModelNotFound, WorkersNotStarted } from '../errors/model.js';
-import type { InferenceRequest } from '../inference/request.js';
 import type { Registered, RegisterWish } from './model-service.js';
 import { ReloadingModels } from './reloading-models.js';
 
@@ -45,18 +45,7 @@ function set(maxWaiting = 10) {
   const models = new ReloadingModels(registry, { wish: WISH, maxWaiting, listener });
   const answers: string[] = [];
   const ask = (): void => {
-    const request: InferenceRequest = {
-      id: 'r',
-      model: 'm',
-      version: undefined,
-      purpose: 'predict',
-      headers: [],
-      inputs: [],
-      receivedAtMs: 0,
-      deadlineAtMs: undefined,
-      cancelled: new AbortController().signal,
-    };
-    models.infer(request, { part: ({ body }) => answers.push(Buffer.from(body).toString()), fail: (error) => answers.push(error.message) });
+    models.infer(anInferenceRequest(), { part: ({ body }) => answers.push(Buffer.from(body).toString()), fail: (error) => answers.push(error.message) });
   };
   /** Once the load of that number has begun. */
   const load = async (n: number) => {

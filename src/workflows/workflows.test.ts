@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { aPart, RecordedAnswer } from '../../test/fixtures/dispatching.js';
+import { anInferenceRequest } from '../../test/fixtures/inference-request.js';
 import { aServableModel } from '../../test/fixtures/kept-model-service.js';
 import { KeptLog, silentObserver } from '../../test/fixtures/silent-observer.js';
 import { LocationRefused, VersionExists, WorkersNotStarted } from '../errors/model.js';
@@ -65,16 +66,7 @@ class World {
   /** Runs the workflow; the answer, and the way to end the connection. */
   run(workflow = 'dogs'): RecordedAnswer {
     const answer = new RecordedAnswer();
-    const facts = {
-      id: 'r',
-      version: undefined,
-      purpose: 'predict',
-      headers: [],
-      inputs: [],
-      receivedAtMs: performance.now(),
-      deadlineAtMs: undefined,
-    } as const;
-    this.workflows.run({ ...facts, model: workflow, cancelled: new AbortController().signal }, answer);
+    this.workflows.run(anInferenceRequest({ model: workflow }), answer);
     return answer;
   }
 

@@ -1,15 +1,13 @@
 import { cpSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestArchive } from '../archives/archive.js';
 import { type BuiltArchive, buildArchives } from '../archives/build-archives.js';
 import { CATALOGUE, commonSettings } from '../archives/catalogue.js';
 import { runStep } from '../archives/run-step.js';
+import { PYTHON, ROOT } from '../fixtures/python-workers.js';
 import { RunningServer } from './running-server.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const PYTHON = join(process.env.SCONCE_VENV_DIR ?? join(ROOT, '.venv'), 'bin', 'python');
 /** Archives that have a server of their own: their requests wait for each other or for other processes. */
 const APART = new Set(['stateful-sequence', 'continuous-batching', 'tensor-parallel', 'async-handler']);
 /** A fresh clone makes all archives first. */

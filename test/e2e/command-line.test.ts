@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archive } from '../fixtures/archives.js';
+import { eventually } from '../fixtures/eventually.js';
 import { call, TORCHSERVE } from './running-server.js';
 
 const SCONCE = fileURLToPath(new URL('../../bin/sconce', import.meta.url));
@@ -183,18 +184,18 @@ describe('sconce', () => {
   });
 });
 
-async function answers(port: number): Promise<void> {
-  await eventually(async () => (await call(`http://127.0.0.1:${port}/predictions/noop`, { method: 'POST' })).text === 'ok');
+function answers(port: number): Promise<void> {
+  return becomesTrue(port, async () => (await call(`http://127.0.0.1:${port}/predictions/noop`, { method: 'POST' })).text === 'ok');
 }
 
-async function listens(port: number): Promise<void> {
-  await eventually(async () => (await call(`http://127.0.0.1:${port}/ping`)).status === 200);
+function listens(port: number): Promise<void> {
+  return becomesTrue(port, async () => (await call(`http://127.0.0.1:${port}/ping`)).status === 200);
 }
 
-async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  for (const endAtMs = Date.now() + 30_000; Date.now() < endAtMs; ) {
-    if (await holds().catch(() => false)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('30 s passed');
+/** A connection that is refused meanwhile counts as false. */
+function becomesTrue(port: number, holds: () => Promise<boolean>): Promise<void> {
+  return eventually(
+    () => holds().catch(() => false),
+    () => `port ${port} answers`,
+  );
 }

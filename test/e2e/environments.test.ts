@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type ArchiveWish, archive } from '../fixtures/archives.js';
-import { PYTHON } from '../fixtures/python-workers.js';
+import { alive, PYTHON } from '../fixtures/python-workers.js';
 import { wheel } from '../fixtures/wheels.js';
 import { call, type HttpResult, RunningServer, type ServerOptions } from './running-server.js';
 
@@ -263,10 +263,6 @@ def build_wheel(folder, *_settings):
     return Number(readFileSync(join(server.folder, 'pid'), 'utf8'));
   }
 
-  function runs(pid: number): boolean {
-    return existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
-  }
-
   function clean(): void {
     for (const name of ['pid', 'go']) rmSync(join(server.folder, name), { force: true });
   }
@@ -288,7 +284,7 @@ def build_wheel(folder, *_settings):
       code: 400,
       message: 'Custom pip package installation failed for model slow (it was unregistered meanwhile)',
     });
-    expect(runs(pid)).toBe(false);
+    expect(alive(pid)).toBe(false);
     expect(cached()).toEqual(before);
     clean();
   });
@@ -302,7 +298,7 @@ def build_wheel(folder, *_settings):
 
     expect((await registering).json()).toMatchObject({ message: 'Custom pip package installation failed for model slow (the server is stopping)' });
     expect(await server.exited).toBe(0);
-    expect(runs(pid)).toBe(false);
+    expect(alive(pid)).toBe(false);
     expect(cached()).toEqual(before);
     clean();
   });
@@ -316,7 +312,7 @@ def build_wheel(folder, *_settings):
 
     await starting;
     expect(await server.exited).toBe(0);
-    expect(runs(pid)).toBe(false);
+    expect(alive(pid)).toBe(false);
     expect(cached()).toEqual(before);
     expect(server.output).toContain('Failed to load model: slow.mar: Custom pip package installation failed for model slow (the server is stopping)');
     clean();
@@ -330,7 +326,7 @@ def build_wheel(folder, *_settings):
     server.signal('SIGKILL');
 
     await Promise.all([registering, server.exited]);
-    await server.eventually(async () => !runs(pid), 'the installer has ended with its server');
+    await server.eventually(async () => !alive(pid), 'the installer has ended with its server');
     clean();
     writeFileSync(join(server.folder, 'go'), '');
     await start({}, { env: { PIP_VERBOSE: '1' } });

@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archive } from '../fixtures/archives.js';
 import { type CallOptions, call, RunningServer } from './running-server.js';
@@ -150,8 +152,35 @@ describe('an answer', () => {
   ])('to %j is %i %s', async (wish, code, message, reason) => {
     const { status, json, headers } = await script(wish);
 
-    expect([status, json(), headers['x-sconce-reason']]).toEqual([status, { code, type: 'InternalServerException', message }, reason]);
-    expect(status).toBe(code);
+    expect([status, json(), headers['x-sconce-reason']]).toEqual([code, { code, type: 'InternalServerException', message }, reason]);
+  });
+
+  it('to a failing handler keeps its traceback, which is logged with the id that the client got', async () => {
+    const model = join(server.store, 'failing');
+    mkdirSync(join(model, 'MAR-INF'), { recursive: true });
+    writeFileSync(
+      join(model, 'my_handler.py'),
+      'def handle(data, context):\n    return data and inner(data)\n\ndef inner(data):\n    raise ValueError("secret")\n',
+    );
+    const manifest = { runtime: 'python', model: { modelName: 'failing', modelVersion: '1.0', handler: 'my_handler.py' } };
+    writeFileSync(join(model, 'MAR-INF', 'MANIFEST.json'), JSON.stringify(manifest));
+    expect((await server.manage('POST', '/models?url=failing&initial_workers=1')).status).toBe(200);
+    const before = server.log('model_log.log').length;
+
+    const answer = await server.predict('failing', { body: 'x' });
+    const id = String(answer.headers['x-request-id']);
+    await server.eventually(async () => server.log('model_log.log').includes(`request_id=${id}`), 'the log names the request');
+
+    expect(answer.json()).toEqual({ code: 503, type: 'InternalServerException', message: 'Prediction failed' });
+    const lines = server
+      .log('model_log.log')
+      .slice(before)
+      .split('\n')
+      .map((line) => line.replace(/^.* MODEL_LOG - /, ''));
+    const at = lines.indexOf('Invoking custom service failed.');
+    expect(lines.slice(at + 1, at + 3)).toEqual(['Traceback (most recent call last):', `  File "${model}/my_handler.py", line 2, in handle`]);
+    expect(lines.slice(at).filter((line) => line.includes('File "'))).toHaveLength(2);
+    expect(lines.indexOf('ValueError: secret')).toBe(lines.indexOf(`request_id=${id}`) - 1);
   });
 
   it('streams intermediate parts as chunks and ends with the returned value', async () => {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archive } from '../fixtures/archives.js';
 import { call, RunningServer } from './running-server.js';
@@ -32,8 +34,10 @@ describe('SIGTERM', () => {
   it('ends within the drain time although a handler never returns, and answers its caller', async () => {
     const file = await archive(server.store, { name: 'stuck', handler: 'scripted.py' });
     await server.start({ args: ['--models', `stuck=${file}`], config: { default_workers_per_model: '1', sconce_drain_timeout_s: '1' } });
-    const stuck = server.predict('stuck', { body: '{"do":"spin"}', headers: { 'content-type': 'application/json' } });
-    await server.eventually(async () => JSON.parse((await server.manage('GET', '/models/stuck')).text)[0].workers[0].status === 'READY', 'the worker is there');
+    const started = join(server.folder, 'started');
+    const wish = JSON.stringify({ do: 'hold', started, until: join(server.folder, 'never') });
+    const stuck = server.predict('stuck', { body: wish, headers: { 'content-type': 'application/json' } });
+    await server.eventually(async () => existsSync(started), 'the handler has the request');
 
     server.signal('SIGTERM');
 

@@ -1,22 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lay } from '../fixtures/packing.js';
+import { PYTHON, ROOT } from '../fixtures/python-workers.js';
 import { RunningServer } from './running-server.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const VENV = process.env.SCONCE_VENV_DIR ?? join(ROOT, '.venv');
-const PYTHON = join(VENV, 'bin', 'python');
 const server = new RunningServer();
-
-function lay(folder: string, files: Readonly<Record<string, string>>): string {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
-  return folder;
-}
 
 /** Runs a command of bin/ in the server's folder, as a user does: ours on this Node, the archivers by themselves. */
 function run(tool: string, ...args: readonly string[]) {
@@ -76,7 +66,7 @@ describe('sconce pack', () => {
   });
 
   it('an ONNX model is packed without Python and served', async () => {
-    const folder = lay(join(server.folder, 'models', 'double'), {});
+    const folder = join(server.folder, 'models', 'double');
     mkdirSync(folder, { recursive: true });
     copyFileSync(join(ROOT, 'test', 'fixtures', 'onnx', 'double.onnx'), join(folder, 'model.onnx'));
     const { status } = spawnSync(process.execPath, [join(ROOT, 'bin', 'sconce'), 'pack', folder, '-o', 'store/'], {

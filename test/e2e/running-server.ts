@@ -4,6 +4,7 @@ import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '../fixtures/eventually.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SCONCE = join(ROOT, 'bin', 'sconce');
@@ -166,13 +167,8 @@ export class RunningServer {
   }
 
   /** Asks again and again until `holds` is true, for at most 60 s. */
-  async eventually(holds: () => Promise<boolean>, what: string): Promise<void> {
-    const endAtMs = Date.now() + 60_000;
-    while (Date.now() < endAtMs) {
-      if (await holds()) return;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    throw new Error(`60 s passed before ${what}\n${this.output.slice(-4000)}`);
+  eventually(holds: () => Promise<boolean>, what: string): Promise<void> {
+    return eventually(holds, () => `${what}\n${this.output.slice(-4000)}`);
   }
 
   predict(model: string, options: CallOptions = {}): Promise<HttpResult> {

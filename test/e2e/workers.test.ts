@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archive } from '../fixtures/archives.js';
@@ -55,10 +55,12 @@ afterAll(() => server.dispose());
 describe('a Python worker', () => {
   it('that is killed while it computes loses no request: it is tried once more on a new worker', async () => {
     const [worker] = await workersOf('one');
-    const answer = script('one', { do: 'sleep', seconds: 0.4 });
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    const [started, until] = [join(server.folder, 'started'), join(server.folder, 'until')];
+    const answer = script('one', { do: 'hold', started, until });
+    await server.eventually(async () => existsSync(started), 'it computes');
 
     process.kill(worker?.pid ?? -1, 'SIGKILL');
+    writeFileSync(until, '');
 
     const { status, text } = await answer;
     expect(status).toBe(200);

@@ -2,16 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archive } from '../fixtures/archives.js';
+import { PYTHON, ROOT } from '../fixtures/python-workers.js';
 import { workflowArchive } from '../fixtures/workflows.js';
 import { call, type HttpResult, RunningServer } from './running-server.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const HANDLERS = join(ROOT, 'test', 'fixtures', 'handlers');
 const FUNCTIONS = readFileSync(join(HANDLERS, 'workflow_functions.py'), 'utf8');
-const PYTHON = join(process.env.SCONCE_VENV_DIR ?? join(ROOT, '.venv'), 'bin', 'python');
 const server = new RunningServer();
 const workflows = join(server.folder, 'workflows');
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { at, header, only, told } from '../answers.js';
-import type { Outcome, TestArchive } from '../archive.js';
+import type { ArchiveRequest, Step, TestArchive } from '../archive.js';
 import { explain, predict, predictJson } from '../requests.js';
 
 /** A request whose body the handler gets under `name` as a value of a Python type. */
-function arrives(what: string, request: TestArchive['steps'][number]['requests'][number], name: string, value: readonly [string, unknown]) {
-  return { name: what, requests: [request], check: (outcome: Outcome) => assert.deepEqual(at(told(only(outcome)), 'values', name), value) };
+function arrives(what: string, request: ArchiveRequest, name: string, value: readonly [string, unknown]): Step {
+  return { name: what, requests: [request], check: (outcome) => assert.deepEqual(at(told(only(outcome)), 'values', name), value) };
 }
 
 export const mirror: TestArchive = {

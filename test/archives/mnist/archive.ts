@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { assertClose, assertRefused, at, only, sum, told } from '../answers.js';
-import type { TestArchive } from '../archive.js';
+import type { Outcome, TestArchive } from '../archive.js';
 import { describeCustomized, explain, predict } from '../requests.js';
 
 const DIGITS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -13,8 +13,7 @@ export const mnist: TestArchive = {
     ...DIGITS.map((digit) => ({
       name: `reads the picture of a ${digit}`,
       requests: [predict('mnist', { demo: `images/${digit}.png` })],
-      check: (outcome: Parameters<TestArchive['steps'][number]['check']>[0]) =>
-        assertClose(told(only(outcome)), { digit, certainty: at(outcome.expected, 'certainties', digit) }),
+      check: (outcome: Outcome) => assertClose(told(only(outcome)), { digit, certainty: at(outcome.expected, 'certainties', digit) }),
     })),
     {
       name: 'takes a picture as a part of a form, as base64 text and as numbers',

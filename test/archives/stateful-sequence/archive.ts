@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { at, header, only, told } from '../answers.js';
-import type { ArchiveRequest, Outcome, TestArchive } from '../archive.js';
+import type { ArchiveRequest, Outcome, Step, TestArchive } from '../archive.js';
 import { predict } from '../requests.js';
 
 function add(sequence: string, number: number, more: Readonly<Record<string, string>> = {}): ArchiveRequest {
@@ -11,7 +11,7 @@ function sums({ answers }: Outcome): readonly unknown[] {
   return answers.map((answer) => at(told(answer), 'sum'));
 }
 
-function adds(name: string, requests: readonly ArchiveRequest[], expected: readonly number[]): TestArchive['steps'][number] {
+function adds(name: string, requests: readonly ArchiveRequest[], expected: readonly number[]): Step {
   return { name, requests, check: (outcome) => assert.deepEqual(sums(outcome), expected) };
 }
 
