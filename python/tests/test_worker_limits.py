@@ -208,7 +208,7 @@ def test_a_look_that_gets_no_process_for_its_audit_leaves_nothing_open_and_a_lat
 
     assert (found, watch.helper) == (None, None)
     assert os.listdir("/proc/self/fd") == opened
-    _until(lambda: watch.look() or watch.helper is not None)
+    wait_until(lambda: watch.look() or watch.helper is not None)
     os.waitpid(watch.helper, 0)
     assert watch.look() == "memory"
     child.kill()
