@@ -44,6 +44,7 @@ import { LogFiles } from './observability/log-files.js';
 import { Metrics } from './observability/metrics.js';
 import { DEFAULT_METRICS, type MetricsConfig, parseMetricsYaml } from './observability/metrics-yaml.js';
 import type { Log } from './observability/observer.js';
+import { Protections } from './observability/protections.js';
 import { serverLog } from './observability/server-log.js';
 import { ServingObserver } from './observability/serving-observer.js';
 import { SystemMetrics } from './observability/system-metrics.js';
@@ -118,6 +119,7 @@ interface Foundation {
 async function assemble(settings: Settings, options: ServerOptions, { files, log, life, logFolder, metricsFolder }: Foundation): Promise<RunningServer> {
   const { cwd, env, print, author, snapshotFolder } = options;
   for (const warning of options.warnings) log.warn(warning);
+  const protections = new Protections(settings.security, log.named('sconce.security'));
   const store = folderOf(settings.modelStore, cwd);
   const restored = author === undefined ? modelsToRestore(settings, store) : undefined;
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
@@ -215,6 +217,11 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const managementGate = new ManagementGate(models, { enableModelApi: settings.enableModelApi });
   let isDraining = false;
   const version = settings.version ?? TORCHSERVE_VERSION;
+  protections.tell(
+    tokens.disabled
+      ? { name: 'tokens', holds: false, says: 'every API answers everybody who can connect; unset disable_token_authorization' }
+      : { name: 'tokens', holds: true, says: 'every API asks for a key' },
+  );
   const routes: readonly Route[] = [
     ...inferenceRoutes({
       gate: inferenceGate,

@@ -139,6 +139,13 @@ const KEYS = {
   pluginsPath: key('plugins_path', text, undefined, 'Plug-ins of the Java server.', { ...noEnv, ...java('Java plug-ins cannot be loaded') }),
   numWorkers: key('NUM_WORKERS', integer(0), '1', 'Read by a Java plug-in.', { ...noEnv, ...java('Java plug-ins cannot be loaded') }),
   tsConfigFile: key('tsConfigFile', text, undefined, 'Written into snapshots: the config file that the server was started with.', noEnv),
+  security: key(
+    'sconce_security',
+    oneOf('standard', 'strict'),
+    'standard',
+    'What a protection that this machine cannot give leads to: `standard` warns and serves on, `strict` refuses.',
+    { env: 'SCONCE_SECURITY' },
+  ),
   cacheDir: key('sconce_cache_dir', text, undefined, 'Where unpacked archives and installed packages are kept, by content; the user cache unless set.', {
     env: 'SCONCE_CACHE_DIR',
   }),
