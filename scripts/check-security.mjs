@@ -47,8 +47,8 @@ function run(tool, args) {
 }
 
 function must(command, args) {
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit', timeout: TIMEOUT_MS });
-  if (status !== 0) throw new Error(`${command} ${args.slice(0, 3).join(' ')} … failed${error ? `: ${error.message}` : ''}`);
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: TIMEOUT_MS });
+  if (status !== 0) throw new Error(`${command} ${args.slice(0, 3).join(' ')} … failed: ${error?.message ?? stderr}`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
