@@ -28,7 +28,7 @@ import { type AuthorSession, serveForAuthor, withOneWorker } from './composition
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
 import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
-import { createArchiveCache, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
+import { createArchiveCache, createInspectionPool, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { timerMs } from './composition/timer-ms.js';
 import type { Settings, WantedModel } from './config/settings.js';
@@ -126,6 +126,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
   const pool = createUnpackingPool();
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
+  const inspections = createInspectionPool();
+  life.add({ name: 'inspecting threads', start: async () => {}, stop: () => inspections.stop() });
 
   const metrics = new Metrics({
     mode: settings.metricsMode,
@@ -179,6 +181,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       maxResponseBytes: settings.maxResponseBytes,
       unregisterTimeoutMs: timerMs(settings.unregisterModelTimeoutS),
       sequenceHeaders: sequenceHeaders(settings),
+      inspections,
     },
     defaults: {
       responseTimeoutS: settings.debug ? DEBUG_TIMEOUT_S : settings.defaultResponseTimeoutS,

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
+import type { InspectOutcome, InspectTask } from '../inputs/inspect-thread.js';
 import { AllowedUrls } from '../models/allowed-urls.js';
 import { ArchiveCache } from '../models/archive-cache.js';
 import { PythonEnvironments } from '../models/environment/python-environments.js';
@@ -14,6 +15,11 @@ import { command, HOME } from './backends.js';
 /** Threads that unpack and hash archives. */
 export function createUnpackingPool(): TaskPool<UnpackTask, UnpackOutcome> {
   return new TaskPool<UnpackTask, UnpackOutcome>(threadEntry('../models/unpack/unpack-thread.js', import.meta.url), 2);
+}
+
+/** Threads that inspect long requests. */
+export function createInspectionPool(): TaskPool<InspectTask, InspectOutcome> {
+  return new TaskPool<InspectTask, InspectOutcome>(threadEntry('../inputs/inspect-thread.js', import.meta.url), 2);
 }
 
 /** Unpacked archives on disk, kept from run to run. */

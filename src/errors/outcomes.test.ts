@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as backend from './backend.js';
+import * as inputs from './inputs.js';
 import * as model from './model.js';
 import * as scheduling from './scheduling.js';
 import type { SconceError } from './sconce-error.js';
@@ -29,6 +30,10 @@ const ENDINGS: readonly SconceError[] = [
   backend.ResponseTooLarge({ limitBytes: 1 }),
   backend.BadInput({ what: 'x' }),
   backend.InferAnswerInvalid({ what: 'x' }),
+  inputs.InputRefused({ status: 422, place: '/x', rule: 'schema', what: 'x' }),
+  inputs.InputRefused({ status: 413, place: '', rule: 'maxBytes', what: 'x' }),
+  inputs.GuardRefused({ guard: 'g', on: 'input', why: 'x' }),
+  inputs.OutputRefused({ what: 'x' }),
   workflow.WorkflowNodeFailed({ node: 'n', why: 'x', tries: 1 }),
   workflow.WorkflowBusy({ workflow: 'w', runs: 1 }),
   workflow.WorkflowDeadlineExceeded({ workflow: 'w', afterMs: 1 }),

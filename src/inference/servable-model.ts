@@ -1,3 +1,4 @@
+import type { InputRules } from './input-rules.js';
 import type { ModelConfig } from './model-config.js';
 
 /** What a model's Python workers run in, where that isn't the server's interpreter as it is. */
@@ -32,6 +33,8 @@ export interface ServableModel {
   readonly serializedFile: string | undefined;
   readonly requirementsFile: string | undefined;
   readonly config: ModelConfig;
+  /** What its requests have to be before a worker sees them; undefined: anything. */
+  readonly inputRules?: InputRules | undefined;
   /** Set when a model is prepared that names an interpreter, has an environment of its own or had its requirements installed. */
   readonly python?: ModelPython | undefined;
   /** SHA-256 hex of the archive's bytes; of a folder, over the names, sizes and change times of its files. */

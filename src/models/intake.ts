@@ -4,8 +4,10 @@ import { lstat, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { ArchiveInvalid, ArchiveUnreadable } from '../errors/model.js';
 import { SconceError } from '../errors/sconce-error.js';
+import { memberOf } from '../inference/binary-tensors.js';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
+import { parseInputRules } from '../inputs/parse-rules.js';
 import type { Log } from '../observability/observer.js';
 import { AllowedUrls } from './allowed-urls.js';
 import type { ArchiveCache } from './archive-cache.js';
@@ -91,6 +93,7 @@ export class Intake {
         serializedFile,
         requirementsFile: manifest.requirementsFile,
         config,
+        inputRules: parseInputRules(memberOf(config.raw.sconce, 'inputs'), config.file ?? 'model-config.yaml'),
         contentHash,
         downloadedArchive: downloaded === undefined ? undefined : join(store, downloaded),
       };

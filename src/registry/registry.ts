@@ -67,7 +67,7 @@ export class Registry implements ModelService {
 
   infer(request: InferenceRequest, answer: Answer): void {
     try {
-      this.#find(request.model).get(request.version).scheduler.offer(request, answer);
+      this.#find(request.model).get(request.version).offer(request, answer);
     } catch (error) {
       if (!(error instanceof SconceError)) throw error;
       answer.fail(error);

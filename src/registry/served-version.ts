@@ -6,8 +6,11 @@ import type { Placement } from '../backends/placement.js';
 import { ReplicaSet } from '../backends/replica-set.js';
 import type { WorkerIds } from '../backends/worker-ids.js';
 import { NotEnoughDevices, UnregisterTimedOut, WorkersNotStarted } from '../errors/model.js';
+import type { Answer } from '../inference/part.js';
+import type { InferenceRequest } from '../inference/request.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { ServedSignature } from '../inference/served-signature.js';
+import { Inspection, type InspectionParts } from '../inputs/inspection.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { chooseDiscipline } from '../scheduling/discipline.js';
 import { Dispatcher } from '../scheduling/dispatcher.js';
@@ -30,6 +33,8 @@ export interface ServingParts {
   /** How long a worker may finish its work when it is scaled down or unregistered. 0 fails every unregistration of a model with workers, as in TorchServe. */
   readonly unregisterTimeoutMs: number;
   readonly sequenceHeaders: SequenceHeaderNames;
+  /** Where long requests are inspected. */
+  readonly inspections: InspectionParts['pool'];
 }
 
 /** A worker that is being replaced takes a second of back-off and its load: a short response time-out must not refuse requests meanwhile. */
@@ -41,6 +46,7 @@ const DAY_MS = 86_400_000;
 export class ServedVersion {
   readonly scheduler: Scheduler;
   readonly #replicas: ReplicaSet;
+  readonly #inspection: Inspection | undefined;
   readonly #memoryBytes = new Map<number, number>();
 
   /** Throws DisciplineRefused. */
@@ -67,6 +73,11 @@ export class ServedVersion {
       parts.observer,
     );
     const { workerIds, devices, placement, crashes, observer, log, maxResponseBytes } = parts;
+    const of = { key: `${model.name}/${model.version}/${model.contentHash}`, ordered: model.config.sequenceBatching === true };
+    this.#inspection =
+      model.inputRules === undefined
+        ? undefined
+        : new Inspection(model.inputRules, of, (request, answer) => this.scheduler.offer(request, answer), { pool: parts.inspections, observer, log });
     this.#replicas = new ReplicaSet(
       {
         model,
@@ -85,6 +96,12 @@ export class ServedVersion {
       },
       this.scheduler,
     );
+  }
+
+  /** Queues a request that keeps the model's rules. Never throws and never loses it. */
+  offer(request: InferenceRequest, answer: Answer): void {
+    if (this.#inspection === undefined) this.scheduler.offer(request, answer);
+    else this.#inspection.offer(request, answer);
   }
 
   get healthy(): boolean {

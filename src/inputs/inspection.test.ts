@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { anInferenceRequest } from '../../test/fixtures/inference-request.js';
+import { KeptLog, silentObserver } from '../../test/fixtures/silent-observer.js';
+import type { Answer, ResponsePart } from '../inference/part.js';
+import inspect, { type InspectTask } from './inspect-thread.js';
+import { Inspection, type InspectionParts } from './inspection.js';
+import { parseInputRules } from './parse-rules.js';
+
+const LONG = JSON.stringify({ text: 'x'.repeat(100_000) });
+
+function standing(
+  block: unknown,
+  { ordered = false, pool = { run: async (task) => inspect(task) } }: { ordered?: boolean; pool?: InspectionParts['pool'] } = {},
+) {
+  const rules = parseInputRules(block, 'model-config.yaml');
+  if (rules === undefined) throw new Error('no rules');
+  const passed: string[] = [];
+  const said: string[] = [];
+  const counted: string[] = [];
+  const log = new KeptLog();
+  const observer = silentObserver({ inferenceRefused: (model, reason) => void counted.push(`${model} ${reason}`) });
+  const inspection = new Inspection(rules, { key: 'k', ordered }, (request) => void passed.push(request.id), { pool, observer, log });
+  const ask = (id: string, text: string) => {
+    const answer: Answer = { part: () => undefined, fail: ({ code }) => void said.push(`${id} ${code}`) };
+    inspection.offer(anInferenceRequest({ id, inputs: [{ name: 'body', contentType: 'application/json', value: Buffer.from(text) }] }), answer);
+  };
+  return { ask, passed, said, counted, log };
+}
+
+describe('a request', () => {
+  it('that keeps the rules is handed on at once, one that breaks them is answered and counted', () => {
+    const { ask, passed, said, counted } = standing({ schema: { type: 'object' } });
+
+    ask('good', '{}');
+    ask('bad', '[]');
+
+    expect([passed, said, counted]).toEqual([['good'], ['bad INPUT_REFUSED'], ['m input_refused']]);
+  });
+
+  it('of many bytes is inspected on a thread, and ends the same', async () => {
+    const { ask, passed, said } = standing({ text: { deny: ['xyz'] } });
+
+    ask('good', LONG);
+    ask('bad', LONG.replace('"}', 'yz"}'));
+
+    await expect.poll(() => [passed, said]).toEqual([['good'], ['bad INPUT_REFUSED']]);
+  });
+
+  it('whose inspection fails is answered as a fault of ours, which is in the log', async () => {
+    const { ask, said, log } = standing({}, { pool: { run: () => Promise.reject(new Error('the thread is gone')) } });
+
+    ask('lost', LONG);
+
+    await expect.poll(() => said).toEqual(['lost INVARIANT']);
+    expect(log.lines[0]).toContain('the thread is gone');
+  });
+});
+
+it('requests of a sequence are handed on in the order in which they came, whatever takes longer', async () => {
+  const waiting: (() => void)[] = [];
+  const pool: InspectionParts['pool'] = { run: (task: InspectTask) => new Promise((resolve) => waiting.push(() => resolve(inspect(task)))) };
+  const { ask, passed } = standing({}, { ordered: true, pool });
+
+  ask('first', LONG);
+  ask('second', '{}');
+  ask('third', LONG);
+  waiting[1]?.();
+  await Promise.resolve();
+  expect(passed).toEqual([]);
+  waiting[0]?.();
+
+  await expect.poll(() => passed).toEqual(['first', 'second', 'third']);
+});
+
+describe('an answer', () => {
+  function answered(outputs: unknown, part: Partial<ResponsePart>): string {
+    const rules = parseInputRules({ outputs }, 'x');
+    const said: string[] = [];
+    const answer: Answer = {
+      part: ({ headers, body }) => void said.push(`${headers.map((pair) => pair.join('=')).join(' ')} ${Buffer.from(body).toString()}`),
+      fail: ({ code }) => void said.push(code),
+    };
+    if (rules === undefined) throw new Error('no rules');
+    const give = (_: unknown, to: Answer) => to.part({ status: 200, reason: '', headers: [], body: Buffer.from(''), last: true, ...part });
+    new Inspection(rules, { key: 'k', ordered: false }, give, {
+      pool: { run: async (task) => inspect(task) },
+      observer: silentObserver(),
+      log: new KeptLog(),
+    }).offer(anInferenceRequest(), answer);
+    return said.join('|').trim();
+  }
+
+  it('of text is no markup any more, and never HTML', () => {
+    expect(answered({}, { body: Buffer.from('<script>ü</script>'), headers: [['Content-Type', 'text/html']] })).toBe(
+      'Content-Type=text/plain; charset=utf-8 &lt;script&gt;ü&lt;/script&gt;',
+    );
+    expect(answered({}, { body: Buffer.from('a & b') })).toBe('a &amp; b');
+    expect(answered({ html: 'allow' }, { body: Buffer.from('<b>') })).toBe('<b>');
+  });
+
+  it('of JSON or bytes stays as it is', () => {
+    expect(answered({}, { body: Buffer.from('{"a":"<b>"}') })).toBe('{"a":"<b>"}');
+    expect(answered({}, { body: Buffer.from('<b>'), headers: [['content-type', 'application/octet-stream']] })).toBe(
+      'content-type=application/octet-stream <b>',
+    );
+  });
+
+  it('that holds no number where it should is the model’s failure', () => {
+    expect(answered({ finite: true }, { body: Buffer.from('[1, NaN]') })).toBe('OUTPUT_REFUSED');
+    expect(answered({ finite: true }, { body: Buffer.from('["NaN"]') })).toBe('["NaN"]');
+    expect(answered({}, { body: Buffer.from('[NaN]') })).toBe('[NaN]');
+  });
+});
