@@ -28,6 +28,7 @@ import { type AuthorSession, serveForAuthor, withOneWorker } from './composition
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
 import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
+import { createGuards } from './composition/guards.js';
 import { createArchiveCache, createInspectionPool, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { timerMs } from './composition/timer-ms.js';
@@ -167,6 +168,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const cpus = availableParallelism();
   const defaultWorkers = settings.debug ? 1 : settings.defaultWorkersPerModel || gpus || cpus;
   const crashes = new CrashLog();
+  const guards = createGuards((request, answer) => registry.judge(request, answer));
   const registry = new Registry({
     intake: author === undefined ? intake : withOneWorker(intake),
     serving: {
@@ -181,7 +183,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       maxResponseBytes: settings.maxResponseBytes,
       unregisterTimeoutMs: timerMs(settings.unregisterModelTimeoutS),
       sequenceHeaders: sequenceHeaders(settings),
-      inspections,
+      inspections: { pool: inspections, guards },
     },
     defaults: {
       responseTimeoutS: settings.debug ? DEBUG_TIMEOUT_S : settings.defaultResponseTimeoutS,

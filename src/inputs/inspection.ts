@@ -4,9 +4,12 @@ import type { InputRules } from '../inference/input-rules.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { Log, Observer } from '../observability/observer.js';
+import { guardedAnswer } from './guards/guarded-answer.js';
+import { type FindGuard, Judges } from './guards/judges.js';
 import type { InspectOutcome, InspectTask } from './inspect-thread.js';
 import { type Inspected, Inspector } from './inspector.js';
-import { judgedAnswer } from './output-rule.js';
+import { ruledAnswer } from './output-rule.js';
+import { textsOf } from './texts.js';
 
 /** Longer bodies are inspected on a thread: the event loop has other clients. */
 const INLINE_BYTES = 65_536;
@@ -14,6 +17,7 @@ const INLINE_BYTES = 65_536;
 /** What all inspections share. */
 export interface InspectionParts {
   readonly pool: { run(task: InspectTask): Promise<InspectOutcome> };
+  readonly guards: FindGuard;
   readonly observer: Observer;
   readonly log: Log;
 }
@@ -27,25 +31,36 @@ export type Offer = (request: InferenceRequest, answer: Answer) => void;
  */
 export class Inspection {
   readonly #inspector: Inspector;
+  readonly #before: Judges;
+  readonly #after: Judges;
   /** Ends when the request that came last has been handed on; undefined: none is on its way. */
   #last: Promise<void> | undefined;
 
   constructor(
     private readonly rules: InputRules,
-    private readonly of: { readonly key: string; readonly ordered: boolean },
+    private readonly of: { readonly model: string; readonly key: string; readonly ordered: boolean },
     private readonly next: Offer,
     private readonly parts: InspectionParts,
   ) {
     this.#inspector = new Inspector(rules);
+    const judges = (on: 'input' | 'output') =>
+      new Judges(
+        { model: of.model, on },
+        rules.guards.filter((guard) => guard.on === on),
+        parts.guards,
+        parts.log,
+      );
+    this.#before = judges('input');
+    this.#after = judges('output');
   }
 
   /** Never throws, and never loses a request. */
   offer(request: InferenceRequest, answer: Answer): void {
     const sizeBytes = request.inputs.reduce((sum, { value }) => sum + value.byteLength, 0);
     const isShort = sizeBytes <= INLINE_BYTES;
-    if (isShort && this.#last === undefined) return this.#inline(request, answer);
-    const before = this.of.ordered ? (this.#last ?? Promise.resolve()) : Promise.resolve();
-    const handed = (isShort ? before.then(() => this.#inline(request, answer)) : this.#onThread(request, answer, before)).finally(() => {
+    if (isShort && this.#before.isEmpty && this.#last === undefined) return this.#inline(request, answer);
+    const turn = this.of.ordered ? (this.#last ?? Promise.resolve()) : Promise.resolve();
+    const handed = this.#later(request, answer, isShort, turn).finally(() => {
       if (this.#last === handed) this.#last = undefined;
     });
     if (this.of.ordered) this.#last = handed;
@@ -59,22 +74,30 @@ export class Inspection {
     }
   }
 
-  async #onThread(request: InferenceRequest, answer: Answer, before: Promise<void>): Promise<void> {
+  async #later(request: InferenceRequest, answer: Answer, isShort: boolean, turn: Promise<void>): Promise<void> {
     try {
-      const { inputs, headers } = request;
-      const outcome = await this.parts.pool.run({ rules: this.rules, key: this.of.key, request: { inputs, headers } });
-      await before;
-      if (outcome.kind === 'passed') return this.#pass(request, outcome.request, answer);
-      const { code, kind, message, rendering, reason } = outcome.error;
-      this.#refuse(request, answer, new SconceError(code, kind, message, rendering, reason));
+      const inspected = isShort ? this.#inspector.inspect(request) : await this.#onThread(request);
+      const refusal = await this.#before.refusal((pointers) => textsOf(inspected, pointers));
+      await turn;
+      if (refusal !== undefined) return this.#refuse(request, answer, refusal);
+      this.#pass(request, inspected, answer);
     } catch (error) {
       this.#refuse(request, answer, error);
     }
   }
 
+  async #onThread({ inputs, headers }: InferenceRequest): Promise<Inspected> {
+    const outcome = await this.parts.pool.run({ rules: this.rules, key: this.of.key, request: { inputs, headers } });
+    if (outcome.kind === 'passed') return outcome.request;
+    const { code, kind, message, rendering, reason } = outcome.error;
+    throw new SconceError(code, kind, message, rendering, reason);
+  }
+
   #pass(request: InferenceRequest, { inputs, headers }: Inspected, answer: Answer): void {
     const { outputs } = this.rules;
-    this.next({ ...request, inputs, headers }, outputs === undefined ? answer : judgedAnswer(answer, outputs));
+    const ruled = outputs === undefined ? answer : ruledAnswer(answer, outputs);
+    const refused = (error: SconceError) => this.parts.observer.inferenceRefused(request.model, error.reason ?? 'guard_refused');
+    this.next({ ...request, inputs, headers }, this.#after.isEmpty ? ruled : guardedAnswer(ruled, this.#after, refused));
   }
 
   #refuse(request: InferenceRequest, answer: Answer, error: unknown): void {

@@ -6,7 +6,7 @@ import { isJsonType, textOf } from './media-type.js';
 import { escapedMarkup } from './text-rule.js';
 
 /** An answer that passes the model's rules for outputs: text comes as text, with its markup written as entities, and numbers are numbers. */
-export function judgedAnswer(answer: Answer, rules: OutputRules): Answer {
+export function ruledAnswer(answer: Answer, rules: OutputRules): Answer {
   let isText: boolean | undefined;
   let isOver = false;
   const part = (given: ResponsePart): void => {

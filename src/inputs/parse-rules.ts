@@ -60,7 +60,7 @@ const guardRule = z
   .strictObject({
     builtin: z.literal('prompt-injection').optional(),
     model: z.string().min(1).optional(),
-    on: z.enum(['input', 'output']).default('input'),
+    judges: z.enum(['input', 'output']).default('input'),
     at: z.array(pointer).default([]),
     threshold: z.number().min(0).max(1).default(0.5),
     timeoutMs: whole.default(2000),
@@ -69,7 +69,8 @@ const guardRule = z
   })
   .refine(({ builtin, model }) => (builtin === undefined) !== (model === undefined), 'either builtin or model')
   .transform(
-    ({ builtin, model, ...rest }): GuardRule => ({
+    ({ builtin, model, judges, ...rest }): GuardRule => ({
+      on: judges,
       by: model === undefined ? { kind: 'built-in', detector: builtin ?? 'prompt-injection' } : { kind: 'model', name: model },
       ...rest,
     }),

@@ -66,8 +66,17 @@ export class Registry implements ModelService {
   constructor(private readonly options: RegistryOptions) {}
 
   infer(request: InferenceRequest, answer: Answer): void {
+    this.#hand(request, answer, (version) => version.offer(request, answer));
+  }
+
+  /** Asks a model that judges others: its own rules are not asked, so that guards can't call for one another without end. */
+  judge(request: InferenceRequest, answer: Answer): void {
+    this.#hand(request, answer, (version) => version.scheduler.offer(request, answer));
+  }
+
+  #hand({ model, version }: InferenceRequest, answer: Answer, hand: (to: ServedVersion) => void): void {
     try {
-      this.#find(request.model).get(request.version).offer(request, answer);
+      hand(this.#find(model).get(version));
     } catch (error) {
       if (!(error instanceof SconceError)) throw error;
       answer.fail(error);

@@ -33,8 +33,8 @@ export interface ServingParts {
   /** How long a worker may finish its work when it is scaled down or unregistered. 0 fails every unregistration of a model with workers, as in TorchServe. */
   readonly unregisterTimeoutMs: number;
   readonly sequenceHeaders: SequenceHeaderNames;
-  /** Where long requests are inspected. */
-  readonly inspections: InspectionParts['pool'];
+  /** Where requests are inspected, and who judges them. */
+  readonly inspections: Pick<InspectionParts, 'pool' | 'guards'>;
 }
 
 /** A worker that is being replaced takes a second of back-off and its load: a short response time-out must not refuse requests meanwhile. */
@@ -73,11 +73,11 @@ export class ServedVersion {
       parts.observer,
     );
     const { workerIds, devices, placement, crashes, observer, log, maxResponseBytes } = parts;
-    const of = { key: `${model.name}/${model.version}/${model.contentHash}`, ordered: model.config.sequenceBatching === true };
+    const of = { model: model.name, key: `${model.name}/${model.version}/${model.contentHash}`, ordered: model.config.sequenceBatching === true };
     this.#inspection =
       model.inputRules === undefined
         ? undefined
-        : new Inspection(model.inputRules, of, (request, answer) => this.scheduler.offer(request, answer), { pool: parts.inspections, observer, log });
+        : new Inspection(model.inputRules, of, (request, answer) => this.scheduler.offer(request, answer), { ...parts.inspections, observer, log });
     this.#replicas = new ReplicaSet(
       {
         model,
@@ -98,7 +98,7 @@ export class ServedVersion {
     );
   }
 
-  /** Queues a request that keeps the model's rules. Never throws and never loses it. */
+  /** Queues a request that keeps the model's rules, or is refused. Never throws and never loses it. */
   offer(request: InferenceRequest, answer: Answer): void {
     if (this.#inspection === undefined) this.scheduler.offer(request, answer);
     else this.#inspection.offer(request, answer);
