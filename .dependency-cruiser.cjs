@@ -7,6 +7,7 @@ const ROOMS = {
   platform: ['errors'],
   threads: ['errors', 'platform'],
   backends: ['inference', 'errors', 'config', 'observability', 'platform', 'threads'],
+  fuzzing: ['inference', 'errors'],
   inputs: ['inference', 'errors', 'observability', 'threads'],
   models: ['inputs', 'inference', 'errors', 'config', 'observability', 'platform', 'threads'],
   packing: ['models', 'inputs', 'backends', 'inference', 'errors', 'config', 'observability', 'platform', 'threads'],

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { SconceError } from '../errors/sconce-error.js';
 import { TORCHSERVE_VERSION } from '../version.js';
 import { addAuthoringCommands } from './authoring-commands.js';
+import type { FuzzFlags } from './fuzz.js';
 import { addPackFlags, type PackFlags } from './pack-flags.js';
 import type { ClientFlags } from './server-addresses.js';
 import { addServeFlags, flagSettings, type ServeFlags } from './server-flags.js';
@@ -76,6 +77,23 @@ export async function main(args: readonly string[]): Promise<number> {
     .action(async (model: string, flags: ClientFlags & { file?: string; type?: string }) => {
       const { predict } = await import('./predict.js');
       code = await predict(model, flags);
+    });
+
+  client(
+    program
+      .command('fuzz')
+      .description('throw odd and hostile inputs at a served model, and write what it could not take')
+      .argument('<model>', '`name` or `name/version`'),
+  )
+    .option('--seed <number>', 'makes the same requests again')
+    .option('--requests <count>', 'requests in all', '1000')
+    .option('--seconds <count>', 'time in all', '120')
+    .option('--timeout <seconds>', 'how long one answer may take', '10')
+    .option('--schema <file>', "JSON Schema of the inputs; that of the model's own rules unless given")
+    .option('--sample <file>', 'a good input as JSON, which is changed in each of its places')
+    .option('-o, --output <name>', 'name of the reports, without an ending', 'fuzz-report')
+    .action(async (model: string, flags: FuzzFlags) => {
+      code = await (await import('./fuzz.js')).fuzzModel(model, flags);
     });
 
   const models = program.command('models').description('list, describe, register, scale and unregister models of a running server');

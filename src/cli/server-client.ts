@@ -12,8 +12,8 @@ const refusal = z.object({ code: z.number(), type: z.string(), message: z.string
 /** Longer than a worker may take to load by default, for which registering and scaling wait. */
 const TIMEOUT_MS = 130_000;
 
-/** The header of a door, from the key file if there is one. */
-async function authorization(keyFile: string, door: DoorName): Promise<Record<string, string>> {
+/** The header of a door, from the key file if there is one. Throws ServerRefused for a file that is none. */
+export async function authorization(keyFile: string, door: DoorName): Promise<Record<string, string>> {
   const content = await readFile(keyFile, 'utf8').catch(() => undefined);
   if (content === undefined) return {};
   const read = keys.safeParse(parseJson(content));
