@@ -23,7 +23,7 @@ export interface Finding extends Trouble {
   readonly shrinks: number;
 }
 
-export interface FamilyFigures {
+interface FamilyFigures {
   readonly requests: number;
   readonly byStatus: Readonly<Record<string, number>>;
 }

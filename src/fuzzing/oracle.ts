@@ -5,7 +5,7 @@ export type Outcome =
   | { readonly kind: 'answered'; readonly status: number; readonly reason: string | undefined; readonly body: string; readonly ms: number }
   | { readonly kind: 'silent'; readonly why: 'time-out' | 'connection'; readonly ms: number };
 
-export type Verdict = 'crash' | 'time-out' | 'out of memory' | 'handler fault' | 'server error' | 'no answer' | 'non-finite output' | 'guard bypass';
+type Verdict = 'crash' | 'time-out' | 'out of memory' | 'handler fault' | 'server error' | 'no answer' | 'non-finite output' | 'guard bypass';
 
 /** What is wrong with an outcome: the verdict, and a word for what happened, so that two inputs with one cause are told once. */
 export interface Trouble {
