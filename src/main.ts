@@ -29,7 +29,15 @@ import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } fro
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
 import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
 import { createGuards } from './composition/guards.js';
-import { createArchiveCache, createInspectionPool, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
+import {
+  createArchiveCache,
+  createInspectionPool,
+  createIntake,
+  createSources,
+  createUnpackingPool,
+  createWorkflowIntake,
+  locationsProtection,
+} from './composition/intake.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { timerMs } from './composition/timer-ms.js';
 import type { Settings, WantedModel } from './config/settings.js';
@@ -156,11 +164,14 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   options.stopping?.addEventListener('abort', endInstalling, { once: true });
   if (options.stopping?.aborted) endInstalling();
   const cache = createArchiveCache(settings, { env, pool, log });
+  const sources = createSources(settings, { env, cwd, log });
+  protections.tell(locationsProtection(settings));
   const intake = createIntake(settings, {
     ...around,
     store,
     env,
     cache,
+    sources,
     workDirectory: runFolder.path,
     installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
     stopping: stopping.signal,
@@ -198,7 +209,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const workflows = new Workflows({
-    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore, cwd) ?? store, cache, workDirectory: runFolder.path }),
+    intake: createWorkflowIntake({ store: folderOf(settings.workflowStore, cwd) ?? store, cache, sources, workDirectory: runFolder.path }),
     models: intake,
     registry,
     observer,

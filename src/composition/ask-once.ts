@@ -19,7 +19,7 @@ import { createTempFolder } from '../platform/temp-folder.js';
 import { resolveLimits, type VersionLimits } from '../registry/version-limits.js';
 import { createBackends, workerEnvironment } from './backends.js';
 import { createPlacement, findAccelerators } from './devices.js';
-import { createArchiveCache, createIntake, createUnpackingPool } from './intake.js';
+import { createArchiveCache, createIntake, createSources, createUnpackingPool } from './intake.js';
 import { timerMs } from './timer-ms.js';
 
 export interface AskOptions {
@@ -85,6 +85,7 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
       env,
       cwd,
       cache: createArchiveCache(settings, { env, pool, log }),
+      sources: createSources(settings, { env, cwd, log }),
       workDirectory,
       interpreter,
       environment,

@@ -1,13 +1,17 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
+import { ConfigInvalid } from '../errors/config.js';
 import type { InspectOutcome, InspectTask } from '../inputs/inspect-thread.js';
 import { AllowedUrls } from '../models/allowed-urls.js';
 import { ArchiveCache } from '../models/archive-cache.js';
 import { PythonEnvironments } from '../models/environment/python-environments.js';
+import { FetchHosts } from '../models/fetch/private-address.js';
 import { Intake } from '../models/intake.js';
+import { ModelSources } from '../models/model-sources.js';
 import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.js';
 import type { Log } from '../observability/observer.js';
+import type { Protection } from '../observability/protections.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { WorkflowIntake } from '../workflows/workflow-intake.js';
 import { command, HOME } from './backends.js';
@@ -38,6 +42,7 @@ export interface IntakeSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly cache: ArchiveCache;
+  readonly sources: ModelSources;
   readonly workDirectory: string;
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -49,15 +54,14 @@ export interface IntakeSurroundings {
 
 /** The way of models into this process. */
 export function createIntake(settings: Settings, surroundings: IntakeSurroundings): Intake {
-  const { store, env, cwd, cache, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
+  const { store, env, cwd, cache, sources, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
   return new Intake({
     store,
-    allowedUrls: new AllowedUrls(settings.allowedUrls),
+    sources,
     cache,
     workDirectory,
     defaultHandler: settings.defaultServiceHandler,
     envelope: settings.serviceEnvelope,
-    maxArchiveBytes: settings.maxArchiveBytes,
     environments: new PythonEnvironments({
       cacheFolder: join(cacheFolder(settings, env), 'environments'),
       workDirectory,
@@ -77,11 +81,44 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
 }
 
 /** The way of workflows into this process; `store` is the workflow store. */
-export function createWorkflowIntake(
-  settings: Settings,
-  { store, cache, workDirectory }: Pick<IntakeSurroundings, 'store' | 'cache' | 'workDirectory'>,
-): WorkflowIntake {
-  return new WorkflowIntake({ store, allowedUrls: new AllowedUrls(settings.allowedUrls), cache, workDirectory, maxArchiveBytes: settings.maxArchiveBytes });
+export function createWorkflowIntake({
+  store,
+  cache,
+  sources,
+  workDirectory,
+}: Pick<IntakeSurroundings, 'store' | 'cache' | 'sources' | 'workDirectory'>): WorkflowIntake {
+  return new WorkflowIntake({ store, sources, cache, workDirectory });
+}
+
+/** The places that models come from. Throws ConfigInvalid for patterns and hosts that are none. */
+export function createSources(settings: Settings, { env, cwd, log }: Pick<IntakeSurroundings, 'env' | 'cwd' | 'log'>): ModelSources {
+  let hosts: FetchHosts;
+  try {
+    hosts = new FetchHosts(settings.fetchHosts);
+  } catch (error) {
+    throw ConfigInvalid({ message: `sconce_fetch_hosts: ${error instanceof Error ? error.message : String(error)}` }, error);
+  }
+  return new ModelSources({
+    allowedUrls: new AllowedUrls(settings.allowedUrls, areUrlsSet(settings)),
+    hosts,
+    roots: settings.storeRoots.map((root) => resolve(cwd, root)),
+    maxArchiveBytes: settings.maxArchiveBytes,
+    env,
+    log: log.named('sconce.models'),
+  });
+}
+
+/** What the sources hold of: told once at start. */
+export function locationsProtection(settings: Settings): Protection {
+  const name = 'locations';
+  if (!areUrlsSet(settings)) return { name, holds: true, says: 'over the API models come from the store alone; allowed_urls permits more' };
+  const isOpen = settings.allowedUrls.some((pattern) => pattern === '.*' || pattern === '.+');
+  if (isOpen) return { name, holds: false, says: 'allowed_urls lets models come from every URL; name the hosts that they come from' };
+  return { name, holds: true, says: `models come from the store and from ${settings.allowedUrls.join(', ')}` };
+}
+
+function areUrlsSet({ sources }: Settings): boolean {
+  return sources.get('allowed_urls')?.source !== 'default';
 }
 
 function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {

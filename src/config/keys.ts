@@ -9,6 +9,7 @@ import {
   regularExpressions,
   type SettingType,
   text,
+  texts,
 } from './setting-types.js';
 
 /** One key of config.properties. */
@@ -148,6 +149,12 @@ const KEYS = {
   ),
   cacheDir: key('sconce_cache_dir', text, undefined, 'Where unpacked archives and installed packages are kept, by content; the user cache unless set.', {
     env: 'SCONCE_CACHE_DIR',
+  }),
+  fetchHosts: key('sconce_fetch_hosts', texts, '', 'Hosts that models may be fetched from although their addresses are private: names, addresses, networks.', {
+    env: 'SCONCE_FETCH_HOSTS',
+  }),
+  storeRoots: key('sconce_store_roots', texts, '', 'Folders beside the model store that file:// URLs and folders of models may lie in.', {
+    env: 'SCONCE_STORE_ROOTS',
   }),
   pythons: key('sconce_pythons', namedPaths, '', 'Interpreters that model-config.yaml may ask for by name: `sconce: {python: NAME}`.', {
     env: 'SCONCE_PYTHONS',

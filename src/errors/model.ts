@@ -42,6 +42,12 @@ export const DownloadFailed = defineError<{ url: string }>('DOWNLOAD_FAILED', {
   type: 'DownloadArchiveException',
   says: ({ url }) => `Failed to download archive from: ${url}`,
 });
+/** What came is another file than the one that was wanted. */
+export const ChecksumMismatch = defineError<{ url: string; found: string }>('CHECKSUM_MISMATCH', {
+  kind: 'invalid',
+  type: 'DownloadArchiveException',
+  says: ({ url, found }) => `The archive from ${url} has the SHA-256 ${found}, not the one that was asked for`,
+});
 export const ArchiveExists = defineError<{ file: string }>('ARCHIVE_EXISTS', {
   kind: 'bug',
   says: ({ file }) => `Model file already exists ${file}`,

@@ -44,7 +44,7 @@ describe('a URL', () => {
     'https://',
     'dogs.mar',
     '',
-  ])('%j is refused in the words of TorchServe', (url) => {
+  ])('UR5, UR6, UR7: %j is refused in the words of TorchServe', (url) => {
     const error = refusal(() => models.check(url));
 
     expect(LocationRefused.is(error)).toBe(true);
@@ -52,7 +52,8 @@ describe('a URL', () => {
   });
 
   it('is matched as what will be fetched, however it is written', () => {
-    expect(models.check('https://models.example.com\\@evil.org/dogs.mar').href).toBe('https://models.example.com/@evil.org/dogs.mar');
+    expect(models.check('HTTPS://models.EXAMPLE.com/@evil.org/dogs.mar').href).toBe('https://models.example.com/@evil.org/dogs.mar');
+    expect(() => models.check('https://models.example.com\\@evil.org/dogs.mar')).toThrow('does not match');
   });
 
   it('of another scheme is refused even where every text is allowed', () => {
@@ -61,7 +62,7 @@ describe('a URL', () => {
 
   it('is told from a name in the store by its scheme', () => {
     expect(['http://a/b', 'HTTPS://a/b', 'file:///a'].map((url) => AllowedUrls.looksLikeUrl(url))).toEqual([true, true, true]);
-    expect(['dogs.mar', '/store/dogs', 's3://a/b', 'https:/a', ''].map((url) => AllowedUrls.looksLikeUrl(url))).toEqual([false, false, false, false, false]);
+    expect(['dogs.mar', '/store/dogs', 'ftp://a/b', 'c:/a', ''].map((url) => AllowedUrls.looksLikeUrl(url))).toEqual([false, false, false, false, false]);
   });
 });
 
@@ -73,4 +74,18 @@ describe('allowed_urls', () => {
   it('that is empty allows nothing', () => {
     expect(() => new AllowedUrls([]).check('https://a/b')).toThrow('does not match');
   });
+});
+
+it('UR13 a repetition in a repetition takes linear time, and is refused where only a backtracking engine knows the expression', () => {
+  expect(() => new AllowedUrls(['http://a/(a+)+b']).check(`http://a/${'a'.repeat(2000)}`)).toThrow('does not match');
+  expect(() => new AllowedUrls(['http://a/(?!x)(a+)+b'])).toThrow(expect.toSatisfy(ConfigInvalid.is));
+  expect(new AllowedUrls(['http://a/(?!x).*']).check('http://a/b').pathname).toBe('/b');
+});
+
+it('unless the operator set them, they hold for the operator alone', () => {
+  const unset = new AllowedUrls(['file://.*|http(s)?://.*'], false);
+
+  expect(unset.check('https://a/b.mar', 'operator').href).toBe('https://a/b.mar');
+  expect(unset.check('s3://a/b.mar', 'operator').href).toBe('s3://a/b.mar');
+  expect(() => unset.check('https://a/b.mar', 'api')).toThrow('allowed_urls is not set');
 });

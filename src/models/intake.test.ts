@@ -5,11 +5,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { archive } from '../../test/fixtures/archives.js';
 import { buildThreads } from '../../test/fixtures/driven-runner.js';
+import { modelSources } from '../../test/fixtures/model-sources.js';
 import { noEnvironments } from '../../test/fixtures/python-environments.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
-import { AllowedUrls } from './allowed-urls.js';
 import { ArchiveCache } from './archive-cache.js';
 import { Intake, type IntakeOptions } from './intake.js';
 import type { UnpackOutcome, UnpackTask } from './unpack/unpack-thread.js';
@@ -44,12 +44,11 @@ afterEach(() => {
 function intake(over: Partial<IntakeOptions> = {}): Intake {
   return new Intake({
     store,
-    allowedUrls: new AllowedUrls(['file://.*']),
+    sources: modelSources(['file://.*']),
     cache: new ArchiveCache(join(folder, 'cache'), pool, { maxArchiveBytes: 2 ** 20, maxUnpackedBytes: 2 ** 20, maxEntries: 100 }, log),
     workDirectory: join(folder, 'work'),
     defaultHandler: undefined,
     envelope: undefined,
-    maxArchiveBytes: 2 ** 20,
     environments: noEnvironments(folder, log),
     log,
     ...over,
@@ -151,7 +150,7 @@ describe('a URL', () => {
   });
 
   it('that is not allowed is not fetched', async () => {
-    await expect(intake({ allowedUrls: new AllowedUrls([]) }).admit({ url: pathToFileURL(DOUBLE).href })).rejects.toSatisfy(LocationRefused.is);
+    await expect(intake({ sources: modelSources([]) }).admit({ url: pathToFileURL(DOUBLE).href })).rejects.toSatisfy(LocationRefused.is);
     await expect(intake({ store: undefined }).admit({ url: 'a.mar' })).rejects.toThrow('Model store has not been configured.');
     expect(readdirSync(store)).toEqual([]);
   });

@@ -2,36 +2,33 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { ArchiveInvalid, ArchiveUnreadable } from '../errors/model.js';
+import { ArchiveInvalid, ArchiveUnreadable, ChecksumMismatch } from '../errors/model.js';
 import { SconceError } from '../errors/sconce-error.js';
 import { memberOf } from '../inference/binary-tensors.js';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import { parseInputRules } from '../inputs/parse-rules.js';
 import type { Log } from '../observability/observer.js';
-import { AllowedUrls } from './allowed-urls.js';
+import { AllowedUrls, type NamedBy } from './allowed-urls.js';
 import type { ArchiveCache } from './archive-cache.js';
 import { backendOf } from './backend-of.js';
 import type { PythonEnvironments } from './environment/python-environments.js';
-import { download } from './fetch/download.js';
-import { fileFetcher } from './fetch/file.js';
-import { httpFetcher } from './fetch/http.js';
 import { checkLocation, type Located, locate } from './location.js';
 import { type Manifest, NO_MANIFEST, parseManifest } from './manifest.js';
 import { noModelConfig, parseModelConfig } from './model-config.js';
 import { checkedModelName, checkedModelVersion, derivedModelName } from './model-name.js';
+import type { ModelSources } from './model-sources.js';
 import { copyTree, placeFile, workingFolder } from './working-copy.js';
 
 export interface IntakeOptions {
   readonly store: string | undefined;
-  readonly allowedUrls: AllowedUrls;
+  readonly sources: ModelSources;
   readonly cache: ArchiveCache;
   /** Folder of this server run; working copies lie in it. */
   readonly workDirectory: string;
   readonly defaultHandler: string | undefined;
   /** Overrides every manifest's envelope. */
   readonly envelope: string | undefined;
-  readonly maxArchiveBytes: number;
   readonly environments: PythonEnvironments;
   readonly log: Log;
 }
@@ -41,9 +38,13 @@ export interface IntakeWish {
   readonly modelName?: string | undefined;
   readonly runtime?: ServableModel['runtime'] | undefined;
   readonly handler?: string | undefined;
+  /** Who names the location; a caller of an API unless told. */
+  readonly namedBy?: NamedBy | undefined;
+  /** SHA-256 that the archive must have, hex. */
+  readonly sha256?: string | undefined;
+  readonly s3SseKms?: boolean | undefined;
 }
 
-const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
 const MAX_DESCRIPTION_BYTES = 4 * 2 ** 20;
 /** The built-in handler of a bare TorchScript file. */
 const TENSOR_HANDLER = 'tensor_handler';
@@ -66,12 +67,12 @@ export class Intake {
 
   /** Rejects with the errors of src/errors/model.ts. */
   async admit(wish: IntakeWish): Promise<ServableModel> {
-    const { allowedUrls, envelope, defaultHandler } = this.options;
+    const { sources, envelope, defaultHandler } = this.options;
     const store = checkLocation(wish.url, this.options.store);
-    const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await this.#download(wish.url, allowedUrls.check(wish.url), store) : undefined;
+    const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await sources.bring({ ...wish, store, namedBy: wish.namedBy ?? 'api' }) : undefined;
     let directory: string | undefined;
     try {
-      const located = locate(downloaded ?? wish.url, store);
+      const located = locate(downloaded ?? wish.url, store, sources.roots);
       const unpacked = await this.#unpack(located, wish);
       directory = unpacked.directory;
       const { manifest, config, contentHash, manifestName } = unpacked;
@@ -99,7 +100,7 @@ export class Intake {
       };
     } catch (error) {
       if (directory !== undefined) await this.#remove(directory);
-      if (downloaded !== undefined) await rm(join(store, downloaded), { force: true });
+      if (downloaded !== undefined) await rm(join(store, downloaded), { force: true, recursive: true });
       // Whatever the file system says against it: a full disk, a file that may not be read, an archive that went away.
       throw error instanceof SconceError ? error : ArchiveUnreadable({ url: wish.url, why: '' }, error);
     }
@@ -117,12 +118,7 @@ export class Intake {
   /** Frees a model's files; its archive too when it came from a URL and `deleteDownloaded`. Never rejects. */
   async release(model: ServableModel, { deleteDownloaded }: { readonly deleteDownloaded: boolean }): Promise<void> {
     await this.#remove(model.directory);
-    if (deleteDownloaded && model.downloadedArchive !== undefined) await rm(model.downloadedArchive, { force: true }).catch(() => undefined);
-  }
-
-  async #download(asRegistered: string, url: URL, store: string): Promise<string> {
-    const fetcher = url.protocol === 'file:' ? fileFetcher : httpFetcher(this.options.allowedUrls);
-    return download(url, asRegistered, fetcher, { store, maxBytes: this.options.maxArchiveBytes, timeoutMs: DOWNLOAD_TIMEOUT_MS });
+    if (deleteDownloaded && model.downloadedArchive !== undefined) await rm(model.downloadedArchive, { force: true, recursive: true }).catch(() => undefined);
   }
 
   #unpack(located: Located, wish: IntakeWish): Promise<Unpacked> {
@@ -151,6 +147,7 @@ export class Intake {
 
   async #unpackArchive(file: string, wish: IntakeWish): Promise<Unpacked> {
     const { folder, hash } = await this.options.cache.tree(file, wish.url);
+    if (wish.sha256 !== undefined && wish.sha256.toLowerCase() !== hash) throw ChecksumMismatch({ url: wish.url, found: hash });
     const manifest = await readManifest(folder, wish);
     const serialized = manifest.read.serializedFile ?? onlyOnnxFile(folder);
     if (backendOf(wish.handler ?? manifest.read.handler, serialized) === 'onnx') {

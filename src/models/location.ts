@@ -17,15 +17,16 @@ export function checkLocation(url: string, store: string | undefined): string {
   return store;
 }
 
-/** Finds a name in the store: a file by its base name, or a folder. A folder elsewhere is refused, whatever it is called. Throws LocationRefused. */
-export function locate(url: string, store: string): Located {
+/** Finds a name in the store: a file by its base name, or a folder; or an absolute folder in one of the `roots`. A folder elsewhere is refused, whatever it is called. Throws LocationRefused. */
+export function locate(url: string, store: string, roots: readonly string[] = []): Located {
   const notFound = LocationRefused({ message: `Model not found at: ${url}` });
   if (!existsSync(store)) throw notFound;
   const root = realpathSync(store);
   const file = join(root, basename(url));
   if (isFile(file) && inside(file, root)) return { kind: kindOf(file), path: file };
   const folder = resolve(root, url);
-  if (existsSync(folder) && statSync(folder).isDirectory() && inside(folder, root)) return { kind: 'folder', path: singleSubfolder(realpathSync(folder)) };
+  if (existsSync(folder) && statSync(folder).isDirectory() && isInside(folder, [root, ...roots]))
+    return { kind: 'folder', path: singleSubfolder(realpathSync(folder)) };
   throw notFound;
 }
 
@@ -44,6 +45,10 @@ function kindOf(file: string): Located['kind'] {
 
 function isFile(path: string): boolean {
   return existsSync(path) && statSync(path).isFile();
+}
+
+function isInside(path: string, roots: readonly string[]): boolean {
+  return roots.some((root) => existsSync(root) && inside(path, realpathSync(root)));
 }
 
 /** Whether a path still lies below the store when its links are followed. */

@@ -17,6 +17,8 @@ export interface RegisterWish {
   readonly responseTimeoutS?: number | undefined;
   readonly startupTimeoutS?: number | undefined;
   readonly s3SseKms: boolean;
+  /** SHA-256 that the archive must have, hex. */
+  readonly sha256?: string | undefined;
 }
 
 export interface Registered {

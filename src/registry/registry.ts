@@ -18,6 +18,10 @@ interface ModelIntake {
     modelName?: string | undefined;
     runtime?: ServableModel['runtime'] | undefined;
     handler?: string | undefined;
+    /** Of the operator's own configuration; a caller of an API unless told. */
+    namedBy?: 'operator' | 'api' | undefined;
+    sha256?: string | undefined;
+    s3SseKms?: boolean | undefined;
   }): Promise<ServableModel>;
   /** Gives the model with what its workers run in, installed where that is switched on; ends when the signal does. Rejects with DependenciesFailed and its like. */
   prepare(model: ServableModel, signal: AbortSignal): Promise<ServableModel>;
@@ -90,7 +94,7 @@ export class Registry implements ModelService {
   /** Loads the start-up models one after another up to their unpacking; their workers come up together. A broken one is logged and left out. `stopping` ends it. */
   async loadAtStartup(models: readonly StartupModel[], stopping?: AbortSignal): Promise<void> {
     await this.#loadAll(models, stopping, async ({ name, url }) => {
-      const version = await this.#admit({ url, modelName: name }, this.#limitsFor(undefined), true);
+      const version = await this.#admit({ url, modelName: name, namedBy: 'operator' }, this.#limitsFor(undefined), true);
       this.#startup.push(version.model.name);
       return version;
     });
@@ -103,7 +107,7 @@ export class Registry implements ModelService {
     const left = await this.#loadAll(wanted, stopping, async ({ restored }) => {
       const { archive, model: modelName, runtime, handler } = restored;
       const limitsOf = (model: ServableModel) => restoredLimits(model, configured(model.name, model.version), restored, defaults);
-      const version = await this.#admit({ url: archive, modelName, runtime, handler }, limitsOf, false);
+      const version = await this.#admit({ url: archive, modelName, runtime, handler, namedBy: 'operator' }, limitsOf, false);
       const found = version.model.version;
       if (found !== restored.version)
         log.warn(`${archive} is version ${found}, not ${restored.version} as the snapshot says: model ${modelName} is served as ${found}`);
@@ -300,7 +304,7 @@ export class Registry implements ModelService {
     return (model) => resolveLimits(model, configured(model.name, model.version), wish, defaults);
   }
 
-  async #admit(wish: Pick<RegisterWish, 'url' | 'modelName' | 'runtime' | 'handler'>, limitsOf: LimitsOf, atStartup: boolean): Promise<ServedVersion> {
+  async #admit(wish: Parameters<ModelIntake['admit']>[0], limitsOf: LimitsOf, atStartup: boolean): Promise<ServedVersion> {
     return this.#serve(await this.options.intake.admit(wish), limitsOf, { alone: false, atStartup });
   }
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildThreads } from '../../test/fixtures/driven-runner.js';
+import { modelSources } from '../../test/fixtures/model-sources.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { type WarWish, workflowArchive } from '../../test/fixtures/workflows.js';
-import { AllowedUrls } from '../models/allowed-urls.js';
 import { ArchiveCache } from '../models/archive-cache.js';
 import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
@@ -37,10 +37,9 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function anIntake(over: Partial<WorkflowIntakeOptions> = {}): WorkflowIntake {
   return new WorkflowIntake({
     store,
-    allowedUrls: new AllowedUrls(['file://.*']),
+    sources: modelSources(['file://.*']),
     cache: new ArchiveCache(join(folder, 'cache'), pool, LIMITS, new KeptLog()),
     workDirectory: join(folder, 'work'),
-    maxArchiveBytes: 2 ** 20,
     ...over,
   });
 }

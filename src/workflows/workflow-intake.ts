@@ -7,11 +7,9 @@ import { WorkflowArchiveExists, WorkflowInvalid, WorkflowLocationRefused } from 
 import type { ServableModel } from '../inference/servable-model.js';
 import { AllowedUrls } from '../models/allowed-urls.js';
 import type { ArchiveCache } from '../models/archive-cache.js';
-import { download } from '../models/fetch/download.js';
-import { fileFetcher } from '../models/fetch/file.js';
-import { httpFetcher } from '../models/fetch/http.js';
 import { checkLocation, locate } from '../models/location.js';
 import { noModelConfig } from '../models/model-config.js';
+import type { ModelSources } from '../models/model-sources.js';
 import { copyTree, workingFolder } from '../models/working-copy.js';
 import { parseWorkflowManifest } from './workflow-manifest.js';
 import { parseWorkflowSpec, type WorkflowSpec } from './workflow-spec.js';
@@ -19,11 +17,10 @@ import { parseWorkflowSpec, type WorkflowSpec } from './workflow-spec.js';
 export interface WorkflowIntakeOptions {
   /** Folder of the workflow archives; absolute. */
   readonly store: string | undefined;
-  readonly allowedUrls: AllowedUrls;
+  readonly sources: ModelSources;
   readonly cache: ArchiveCache;
   /** Folder of this server run; working copies lie in it. */
   readonly workDirectory: string;
-  readonly maxArchiveBytes: number;
 }
 
 /** An archive, unpacked and read. Nothing of it has been executed. */
@@ -42,7 +39,6 @@ export interface AdmittedWorkflow {
   readonly downloadedArchive: string | undefined;
 }
 
-const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
 /** Bounds the time that reading them takes on the event loop. */
 const MAX_DESCRIPTION_BYTES = 2 ** 16;
 
@@ -102,13 +98,13 @@ export class WorkflowIntake {
   }
 
   async #download(url: string, store: string): Promise<string> {
-    const { allowedUrls, maxArchiveBytes } = this.options;
-    const checked = worded(() => allowedUrls.check(url));
-    const fetcher = checked.protocol === 'file:' ? fileFetcher : httpFetcher(allowedUrls);
     try {
-      return await download(checked, url, fetcher, { store, maxBytes: maxArchiveBytes, timeoutMs: DOWNLOAD_TIMEOUT_MS });
+      return await this.options.sources.bring({ url, store, namedBy: 'api' });
     } catch (error) {
-      throw ArchiveExists.is(error) ? WorkflowArchiveExists({ file: basename(checked.pathname) }, error) : error;
+      if (ArchiveExists.is(error)) throw WorkflowArchiveExists({ file: basename(new URL(url).pathname) }, error);
+      return worded(() => {
+        throw error;
+      });
     }
   }
 }

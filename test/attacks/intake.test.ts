@@ -7,13 +7,13 @@ import { type Header, pack } from 'tar-stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ZipFile } from 'yazl';
 import { ArchiveInvalid, ArchiveUnreadable } from '../../src/errors/model.js';
-import { AllowedUrls } from '../../src/models/allowed-urls.js';
 import { ArchiveCache } from '../../src/models/archive-cache.js';
 import { Intake } from '../../src/models/intake.js';
 import type { UnpackOutcome, UnpackTask } from '../../src/models/unpack/unpack-thread.js';
 import { TaskPool, threadEntry } from '../../src/threads/task-pool.js';
 import { archive } from '../fixtures/archives.js';
 import { buildThreads } from '../fixtures/driven-runner.js';
+import { modelSources } from '../fixtures/model-sources.js';
 import { noEnvironments } from '../fixtures/python-environments.js';
 import { KeptLog } from '../fixtures/silent-observer.js';
 
@@ -40,12 +40,11 @@ beforeEach(() => {
   const log = new KeptLog();
   intake = new Intake({
     store: join(folder, 'store'),
-    allowedUrls: new AllowedUrls([]),
+    sources: modelSources([]),
     cache: new ArchiveCache(join(folder, 'cache'), pool, LIMITS, log),
     workDirectory: join(folder, 'work'),
     defaultHandler: undefined,
     envelope: undefined,
-    maxArchiveBytes: LIMITS.maxArchiveBytes,
     environments: noEnvironments(folder, log),
     log,
   });

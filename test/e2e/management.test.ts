@@ -9,7 +9,7 @@ import { call, RunningServer } from './running-server.js';
 const server = new RunningServer();
 
 beforeAll(async () => {
-  await server.start({ config: { model_metrics_auto_detect: 'true', metrics_mode: 'prometheus' } });
+  await server.start({ config: { allowed_urls: 'http://.*', sconce_fetch_hosts: '127.0.0.1', model_metrics_auto_detect: 'true', metrics_mode: 'prometheus' } });
 });
 
 afterAll(() => server.dispose());

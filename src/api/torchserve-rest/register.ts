@@ -31,6 +31,7 @@ function registerWish(given: WishParameters): RegisterWish {
     responseTimeoutS: notNegative(given.integer('response_timeout', -1)),
     startupTimeoutS: notNegative(given.integer('startup_timeout', -1)),
     s3SseKms: given.boolean('s3_sse_kms', false),
+    sha256: checksum(given.text('sha256')),
   };
 }
 
@@ -57,6 +58,12 @@ export function runtimeOf(text: string | undefined): RegisterWish['runtime'] {
   const runtime = RUNTIMES.get(text.toLowerCase());
   if (runtime === undefined) throw BadRequest({ message: `Invalid RuntimeType value: ${text}` });
   return runtime;
+}
+
+/** Throws BadRequest for what is no SHA-256. */
+function checksum(text: string | undefined): string | undefined {
+  if (text !== undefined && !/^[0-9a-f]{64}$/i.test(text)) throw BadRequest({ message: 'sha256 has to be 64 hexadecimal digits' });
+  return text?.toLowerCase();
 }
 
 function positive(value: number | undefined): number | undefined {

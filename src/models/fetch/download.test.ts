@@ -1,14 +1,16 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ArchiveExists, DownloadFailed, LocationRefused } from '../../errors/model.js';
+import { ArchiveExists, ChecksumMismatch, DownloadFailed, LocationRefused } from '../../errors/model.js';
 import { AllowedUrls } from '../allowed-urls.js';
 import { download } from './download.js';
 import { fileFetcher } from './file.js';
 import { httpFetcher } from './http.js';
+import { FetchHosts, isPrivateAddress } from './private-address.js';
 
 let folder: string;
 let store: string;
@@ -44,12 +46,18 @@ interface Wish {
   readonly allowed?: readonly string[];
   readonly maxBytes?: number;
   readonly timeoutMs?: number;
+  readonly hosts?: FetchHosts;
+  readonly sha256?: string;
 }
 
-function bring(address: string, { allowed = ['.*'], maxBytes = 1000, timeoutMs = 5000 }: Wish = {}): Promise<string> {
+function bring(
+  address: string,
+  { allowed = ['.*'], maxBytes = 1000, timeoutMs = 5000, hosts = new FetchHosts(['127.0.0.1']), sha256 }: Wish = {},
+): Promise<string> {
   const url = new URL(address);
-  const fetcher = url.protocol === 'file:' ? fileFetcher : httpFetcher(new AllowedUrls(allowed));
-  return download(url, address, fetcher, { store, maxBytes, timeoutMs });
+  const rules = { hosts, trusts: () => false, check: (location: string) => new AllowedUrls(allowed).check(location) };
+  const fetch = url.protocol === 'file:' ? fileFetcher([folder, '/dev']) : httpFetcher(rules);
+  return download(url, address, { fetch }, { store, maxBytes, timeoutMs, sha256 });
 }
 
 async function refusal(bringing: Promise<string>): Promise<unknown> {
@@ -86,12 +94,146 @@ describe('a download', () => {
   });
 });
 
+describe('a transfer that breaks off', () => {
+  const WHOLE = 'x'.repeat(400) + 'y'.repeat(400);
+
+  /** Sends half and hangs up, `times` times; `tags` are the entity tags of the answers. */
+  function flaky(times: number, tags: readonly string[], asked: (string | undefined)[]): RequestListener {
+    return (request, response) => {
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+      const etag = tags[Math.min(asked.length, tags.length - 1)] ?? '';
+      asked.push(request.headers.range);
+      const isSame = from > 0 && request.headers['if-range'] === etag;
+      const rest = WHOLE.slice(isSame ? from : 0);
+      const range = isSame ? { 'content-range': `bytes ${from}-${WHOLE.length - 1}/${WHOLE.length}` } : {};
+      response.writeHead(isSame ? 206 : 200, { etag, 'content-length': rest.length, ...range });
+      if (asked.length > times) response.end(rest);
+      else response.write(rest.slice(0, 100), () => response.destroy());
+    };
+  }
+
+  it('goes on where it was, while the file is the same', async () => {
+    const asked: (string | undefined)[] = [];
+    const address = await serve(flaky(2, ['"one"'], asked));
+
+    expect(await bring(`${address}/dogs.mar`)).toBe('dogs.mar');
+    expect(readFileSync(join(store, 'dogs.mar'), 'utf8')).toBe(WHOLE);
+    expect(asked).toEqual([undefined, 'bytes=100-', 'bytes=200-']);
+  });
+
+  it('begins anew when the file is another one', async () => {
+    const asked: (string | undefined)[] = [];
+    const address = await serve(flaky(1, ['"one"', '"two"'], asked));
+
+    expect(await bring(`${address}/dogs.mar`)).toBe('dogs.mar');
+    expect(readFileSync(join(store, 'dogs.mar'), 'utf8')).toBe(WHOLE);
+  });
+
+  it('is given up where the server has no strong tag, or hangs up again and again', async () => {
+    const weak: (string | undefined)[] = [];
+    const never: (string | undefined)[] = [];
+
+    expect(DownloadFailed.is(await refusal(bring(`${await serve(flaky(1, ['W/"one"'], weak))}/dogs.mar`)))).toBe(true);
+    expect(DownloadFailed.is(await refusal(bring(`${await serve(flaky(100, ['"one"'], never))}/dogs.mar`, { timeoutMs: 60_000 })))).toBe(true);
+    expect([weak.length, never.length]).toEqual([1, 6]);
+    expect(readdirSync(store)).toEqual([]);
+  }, 30_000);
+});
+
+describe('a checksum', () => {
+  const SUM = createHash('sha256').update('archive').digest('hex');
+
+  it('lets the file in that has it, and no other', async () => {
+    const address = await serve((request, response) => response.end(request.url === '/right.mar' ? 'archive' : 'other'));
+
+    expect(await bring(`${address}/right.mar`, { sha256: SUM })).toBe('right.mar');
+    expect(ChecksumMismatch.is(await refusal(bring(`${address}/wrong.mar`, { sha256: SUM })))).toBe(true);
+    expect(readdirSync(store)).toEqual(['right.mar']);
+  });
+});
+
+describe('a host', () => {
+  it.each([
+    '0.0.0.0',
+    '10.1.2.3',
+    '100.64.0.1',
+    '127.0.0.1',
+    '169.254.169.254',
+    '172.16.0.1',
+    '172.31.255.255',
+    '192.168.1.1',
+    '198.18.0.1',
+    '224.0.0.1',
+    '255.255.255.255',
+    '::',
+    '::1',
+    'fe80::1',
+    'fc00::1',
+    'fd00:ec2::254',
+    'ff02::1',
+    '::ffff:127.0.0.1',
+    '::ffff:7f00:1',
+    '::127.0.0.1',
+    '64:ff9b::7f00:1',
+    '2002:7f00:1::',
+    '2001:0:0:0:0:0:80ff:fffe',
+    'no address',
+  ])('%s is private', (address) => {
+    expect(isPrivateAddress(address)).toBe(true);
+  });
+
+  it.each(['1.1.1.1', '172.32.0.1', '93.184.216.34', '2606:4700::1111', '::ffff:1.1.1.1', '64:ff9b::101:101'])('%s is public', (address) => {
+    expect(isPrivateAddress(address)).toBe(false);
+  });
+
+  it('UR4 of which one address is private is refused, and asked for once', async () => {
+    let lookups = 0;
+    const hosts = new FetchHosts([], async () => {
+      lookups += 1;
+      return [
+        { address: '93.184.216.34', family: 4 },
+        { address: '127.0.0.1', family: 4 },
+      ];
+    });
+
+    expect(DownloadFailed.is(await refusal(bring('http://rebinding.example/a.mar', { hosts })))).toBe(true);
+    expect(lookups).toBe(1);
+  });
+
+  it('UR4 that answers with a public address first and a private one later is asked at the first', async () => {
+    let asked = 0;
+    const address = await serve((_, response) => {
+      asked += 1;
+      response.end('archive');
+    });
+    let lookups = 0;
+    // The trap listens on 127.0.0.1 alone; 127.0.0.2 stands for a public address here.
+    const hosts = new FetchHosts(['127.0.0.2'], async () => {
+      lookups += 1;
+      return [{ address: lookups === 1 ? '127.0.0.2' : '127.0.0.1', family: 4 }];
+    });
+
+    expect(DownloadFailed.is(await refusal(bring(address.replace('127.0.0.1', 'rebinding.example') + '/a.mar', { hosts })))).toBe(true);
+    expect([lookups, asked]).toEqual([1, 0]);
+  });
+
+  it('that is listed by name, address or network may be private', async () => {
+    const resolve = async () => [{ address: '10.1.2.3', family: 4 }];
+
+    await expect(new FetchHosts(['Store.Intern'], resolve).addressesOf('store.intern.')).resolves.toHaveLength(1);
+    await expect(new FetchHosts(['10.1.0.0/16'], resolve).addressesOf('store.intern')).resolves.toHaveLength(1);
+    await expect(new FetchHosts(['10.2.0.0/16'], resolve).addressesOf('store.intern')).rejects.toThrow('private address');
+    await expect(new FetchHosts(['::1']).addressesOf('[::1]')).resolves.toHaveLength(1);
+    expect(() => new FetchHosts(['http://a'])).toThrow('is no host name, address or network');
+  });
+});
+
 describe('a download is refused and leaves nothing behind', () => {
   afterEach(() => {
     expect(readdirSync(store)).toEqual([]);
   });
 
-  it('when a redirect leads where nothing may come from, which is never asked', async () => {
+  it('UR3 when a redirect leads where nothing may come from, which is never asked', async () => {
     let asked = 0;
     const inner = await serve((_, response) => {
       asked += 1;
@@ -105,7 +247,7 @@ describe('a download is refused and leaves nothing behind', () => {
     expect(asked).toBe(0);
   });
 
-  it.each(['file:///etc/hostname', 'ftp://127.0.0.1/a', 'http://', '//[broken'])('when a redirect leads to %s', async (location) => {
+  it.each(['file:///etc/hostname', 'ftp://127.0.0.1/a', 'http://', '//[broken'])('UR3 when a redirect leads to %s', async (location) => {
     const address = await serve((_, response) => response.writeHead(302, { location }).end());
 
     const error = await refusal(bring(`${address}/dogs.mar`));
@@ -113,7 +255,7 @@ describe('a download is refused and leaves nothing behind', () => {
     expect(DownloadFailed.is(error) || LocationRefused.is(error)).toBe(true);
   });
 
-  it('when redirects never end, after a few of them', async () => {
+  it('UR3 when redirects never end, after a few of them', async () => {
     let asked = 0;
     const address = await serve((_, response) => {
       asked += 1;
@@ -133,7 +275,7 @@ describe('a download is refused and leaves nothing behind', () => {
     expect(error).toMatchObject({ message: `Failed to download archive from: ${address}/dogs.mar` });
   });
 
-  it('when it is longer than it may be, told or not told beforehand', async () => {
+  it('UR10 when it is longer than it may be, told or not told beforehand', async () => {
     const address = await serve((request, response) => {
       if (request.url === '/told.mar') response.writeHead(200, { 'content-length': 2000 });
       response.end('x'.repeat(2000));
@@ -143,7 +285,7 @@ describe('a download is refused and leaves nothing behind', () => {
     expect(DownloadFailed.is(await refusal(bring(`${address}/untold.mar`)))).toBe(true);
   });
 
-  it('when the server hangs up in the middle, or says nothing more', async () => {
+  it('UR10 when the server hangs up in the middle, or says nothing more', async () => {
     const address = await serve((request, response) => {
       response.writeHead(200, { 'content-length': 500 }).write('half', () => {
         if (request.url === '/cut.mar') response.destroy();
