@@ -11,7 +11,8 @@ import { Placement } from './placement.js';
 import { ReplicaSet, type ReplicaSetListener } from './replica-set.js';
 import { WorkerIds } from './worker-ids.js';
 
-const log: Log = { debug() {}, info() {}, warn() {}, error() {}, named: () => log };
+const logged: string[] = [];
+const log: Log = { debug() {}, info: (line) => void logged.push(line), warn() {}, error() {}, named: () => log };
 const observer: Observer = {
   inferenceRequested() {},
   inferenceAnswered() {},
@@ -137,6 +138,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   runners = [];
   heard = [];
+  logged.length = 0;
 });
 
 afterEach(() => {
@@ -183,6 +185,23 @@ describe('a set of replicas', () => {
     expect(set.replicas[0]?.state).toBe('ready');
     expect(heard).toContain('lost 9000 oom');
     expect(crashes.all()).toMatchObject([{ workerName: 'W-9000-m_1.0', signal: 'SIGKILL', during: 'idle', lastLines: ['last words'] }]);
+  });
+
+  it('tells of a worker that took too long and came back in the words that people grep TorchServe’s log for', async () => {
+    const { set } = await aReadySet(1);
+
+    set.replicas[0]?.timedOut();
+    await vi.advanceTimersByTimeAsync(1000);
+    runners[1]?.settle();
+    await settled();
+
+    expect(logged).toEqual([
+      'Number or consecutive unsuccessful inference 1',
+      '9000 Worker disconnected. WORKER_MODEL_LOADED',
+      expect.stringMatching(/^Auto recovery start timestamp: \d+$/),
+      'Retry worker: 9000 in 1 seconds.',
+      'Auto recovery succeeded, reset recoveryStartTS',
+    ]);
   });
 
   it('reports the first failure of a load and goes on trying until its window is over', async () => {

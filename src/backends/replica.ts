@@ -55,6 +55,8 @@ export class Replica {
   #backOff: BackOff;
   #retryTimer: NodeJS.Timeout | undefined;
   #timedOut = false;
+  /** Batches in a row that took too long. */
+  #timeOuts = 0;
   readonly #inFlight = new Map<number, readonly string[]>();
   #requestsServed = 0;
   #readyAtMs = 0;
@@ -131,6 +133,7 @@ export class Replica {
     runner.load().then(
       () => {
         if (this.#runner !== runner || this.#state !== 'starting') return;
+        if (this.#backOff.recovering) this.options.log.info('Auto recovery succeeded, reset recoveryStartTS');
         this.#backOff.reset();
         this.#readyAtMs = performance.now();
         this.#requestsServed = 0;
@@ -167,6 +170,7 @@ export class Replica {
       },
       done: (handlerMs) => {
         this.#inFlight.delete(batch.id);
+        this.#timeOuts = 0;
         this.options.observer.workerThreadTime(this.name, Math.max(0, performance.now() - sentAtMs - handlerMs));
         sink.done(handlerMs);
       },
@@ -180,8 +184,10 @@ export class Replica {
 
   /** The batch it runs took too long: the process goes, and a new one comes. */
   timedOut(): void {
-    this.options.log.error(`Backend worker did not respond in given time: ${this.name}`);
     this.#timedOut = true;
+    this.#timeOuts += 1;
+    this.options.log.error(`Backend worker did not respond in given time: ${this.name}`);
+    this.options.log.info(`Number or consecutive unsuccessful inference ${this.#timeOuts}`);
     this.#runner?.kill();
   }
 
@@ -213,6 +219,7 @@ export class Replica {
     this.#timedOut = false;
     if (!exit.expected || timedOut) this.#record(exit, timedOut, wasReady);
     this.#inFlight.clear();
+    this.options.log.info(`${this.id} Worker disconnected. ${TORCHSERVE_STATES[this.#state]}`);
     if (wasStopping) return this.owner.lost(this, false);
     this.#runner = undefined;
     this.#wait();
@@ -221,6 +228,7 @@ export class Replica {
   }
 
   #wait(): void {
+    this.options.log.info(this.#backOff.recovering ? 'Auto recovery failed again' : `Auto recovery start timestamp: ${Date.now()}`);
     const delayMs = this.#backOff.next(performance.now());
     if (delayMs === undefined) {
       this.#to('exhausted');

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HealthDefinition as Health, HealthCheckResponse_ServingStatus as Serving } from '../../src/api/grpc-generated/grpc/health/v1/health.js';
@@ -96,6 +96,17 @@ describe('predictions', () => {
     writeFileSync(flag, '');
 
     expect(late.code).toBe(4);
+    expect(text(await inference.unary(predictions, wish({ do: 'give', data: 'x' })))).toBe('x');
+  });
+
+  it('that nobody reads any more are told to the handler that streams', async () => {
+    const flag = join(server.folder, 'nobody-reads');
+    const stream = inference.serverStream(streamPredictions, wish({ do: 'stream until gone', file: flag }));
+    const whole = collected<PredictionResponse>(stream);
+    stream.once('data', () => stream.cancel());
+
+    expect((await whole).end.code).toBe(1);
+    await server.eventually(async () => existsSync(flag), 'the handler has stopped');
     expect(text(await inference.unary(predictions, wish({ do: 'give', data: 'x' })))).toBe('x');
   });
 
