@@ -99,6 +99,15 @@ describe('predictions', () => {
     expect(text(await inference.unary(predictions, wish({ do: 'give', data: 'x' })))).toBe('x');
   });
 
+  it('whose worker dies are answered, also in the middle of a stream, and the next is served', async () => {
+    const whole = await inference.failure(predictions, wish({ do: 'die' }));
+    const streamed = await collected(inference.serverStream(streamPredictions, wish({ do: 'stream and die', count: '2' })));
+
+    expect(whole).toMatchObject({ code: 13, details: expect.stringContaining('Worker died.\n') });
+    expect([streamed.messages.map(text), streamed.end.code]).toEqual([['0,', '1,'], 13]);
+    expect(text(await inference.unary(predictions, wish({ do: 'give', data: 'x' })))).toBe('x');
+  });
+
   it('that nobody reads any more are told to the handler that streams', async () => {
     const flag = join(server.folder, 'nobody-reads');
     const stream = inference.serverStream(streamPredictions, wish({ do: 'stream until gone', file: flag }));
@@ -144,6 +153,20 @@ describe('streams of requests', () => {
     const given = messages.filter(({ status }) => status === undefined).map(text);
     expect(given.slice(0, 4)).toEqual(['a', '0,', '1,', 'end']);
     expect(JSON.parse(given[4] ?? '').headers).toMatchObject({ ts_request_sequence_id: 's', ts_request_sequence_end: 'true' });
+  });
+
+  it('go on when the worker dies under one request, which is told so', async () => {
+    const stream = inference.stream(streamPredictions2);
+    const whole = collected<PredictionResponse>(stream);
+    stream.write(wish({ do: 'die' }, 's'));
+    stream.write(wish({ do: 'give', data: 'after' }, 't'));
+    stream.end();
+
+    const { messages, end } = await whole;
+
+    expect(end.code).toBe(0);
+    expect(messages.filter(({ status }) => status !== undefined).map(({ status }) => [status?.code, status?.message])).toEqual([[13, 'Worker died.']]);
+    expect(messages.filter(({ status }) => status === undefined).map(text)).toEqual(['after']);
   });
 
   it('two hundred at once, half of them cancelled: the others whole, nothing left over', async () => {
