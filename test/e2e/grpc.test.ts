@@ -318,3 +318,24 @@ describe('a server with tokens, TLS and the defaults', () => {
     for (const client of [one, two, health, openInference]) client.close();
   });
 });
+
+it('connections of the age that the configuration allows are asked to come again, on the port that it names', async () => {
+  const ageing = new RunningServer();
+  try {
+    await ageing.start({ config: { grpc_inference_max_connection_age_ms: '100', grpc_inference_max_connection_age_grace_ms: '5000' } });
+    const one = new GrpcClient(ageing.grpcInference, Inference.fullName);
+    const two = new GrpcClient(ageing.grpcManagement, Management.fullName);
+    const peers = (method: string): number => new Set(ageing.log('access_log.log').match(new RegExp(`/127\\.0\\.0\\.1:\\d+ "gRPC [^"]*/${method} `, 'g'))).size;
+
+    await ageing.eventually(async () => {
+      await one.unary(ping, {});
+      await two.unary(Management.methods.listModels, { limit: 0, nextPageToken: 0 });
+      return peers('Ping') > 2;
+    }, 'the client has come again');
+
+    expect(peers('ListModels')).toBe(1);
+    for (const client of [one, two]) client.close();
+  } finally {
+    await ageing.dispose();
+  }
+});
