@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { LoadFailed } from '../errors/backend.js';
+import { LoadFailed, ToldInModelLog } from '../errors/backend.js';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log, Observer } from '../observability/observer.js';
@@ -12,7 +12,7 @@ import { ReplicaSet, type ReplicaSetListener } from './replica-set.js';
 import { WorkerIds } from './worker-ids.js';
 
 const logged: string[] = [];
-const log: Log = { debug() {}, info: (line) => void logged.push(line), warn() {}, error() {}, named: () => log };
+const log: Log = { debug() {}, info: (line) => void logged.push(line), warn() {}, error: (line) => void logged.push(line), named: () => log };
 const observer: Observer = {
   inferenceRequested() {},
   inferenceAnswered() {},
@@ -196,12 +196,24 @@ describe('a set of replicas', () => {
     await settled();
 
     expect(logged).toEqual([
+      'Backend worker did not respond in given time: W-9000-m_1.0',
       'Number or consecutive unsuccessful inference 1',
       '9000 Worker disconnected. WORKER_MODEL_LOADED',
       expect.stringMatching(/^Auto recovery start timestamp: \d+$/),
       'Retry worker: 9000 in 1 seconds.',
       'Auto recovery succeeded, reset recoveryStartTS',
     ]);
+  });
+
+  it('says nothing again that the worker has printed of its failure', async () => {
+    const { set } = aSet();
+    const scaled = set.scale(1, 1, 100);
+    await settled();
+
+    runners[0]?.settle(LoadFailed({ status: 500, message: 'ValueError: no weights' }, new ToldInModelLog()));
+
+    expect((await scaled)?.message).toBe('ValueError: no weights');
+    expect(logged).toEqual(['W-9000-m_1.0 could not load: why stands in model_log.log']);
   });
 
   it('reports the first failure of a load and goes on trying until its window is over', async () => {

@@ -1,4 +1,4 @@
-import { LoadFailed } from '../errors/backend.js';
+import { LoadFailed, ToldInModelLog } from '../errors/backend.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../inference/batch.js';
 import type { Log, Observer } from '../observability/observer.js';
@@ -144,7 +144,8 @@ export class Replica {
       },
       (error: unknown) => {
         const known = error instanceof SconceError ? error : LoadFailed({ status: 500, message: 'Unknown exception' }, error);
-        this.options.log.error(`${this.name} could not load: ${known.message}`, known.cause);
+        if (known.cause instanceof ToldInModelLog) this.options.log.error(`${this.name} could not load: ${known.cause.message}`);
+        else this.options.log.error(`${this.name} could not load: ${known.message}`, known.cause);
         this.#first(known);
       },
     );

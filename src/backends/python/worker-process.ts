@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { BadInput, LoadFailed } from '../../errors/backend.js';
+import { BadInput, LoadFailed, ToldInModelLog } from '../../errors/backend.js';
 import { SconceError } from '../../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../../inference/batch.js';
 import { NO_LIMITS, stricter, type WorkerLimits } from '../../inference/worker-limits.js';
@@ -281,7 +281,7 @@ export class WorkerProcess implements Runner {
     if (this.#rankEnd !== undefined) return true;
     this.#clear('startup');
     this.#state = 'failed';
-    this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message, traceback });
+    this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message, traceback }, new ToldInModelLog());
     this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
     return true;
   }
