@@ -12,7 +12,13 @@ import { ReplicaSet, type ReplicaSetListener } from './replica-set.js';
 import { WorkerIds } from './worker-ids.js';
 
 const logged: string[] = [];
-const log: Log = { debug() {}, info: (line) => void logged.push(line), warn() {}, error: (line) => void logged.push(line), named: () => log };
+const log: Log = {
+  debug() {},
+  info: (line) => void logged.push(line),
+  warn: (line) => void logged.push(line),
+  error: (line) => void logged.push(line),
+  named: () => log,
+};
 const observer: Observer = {
   inferenceRequested() {},
   inferenceAnswered() {},
@@ -198,6 +204,7 @@ describe('a set of replicas', () => {
     expect(logged).toEqual([
       'Backend worker did not respond in given time: W-9000-m_1.0',
       'Number or consecutive unsuccessful inference 1',
+      'Backend worker error: W-9000-m_1.0 ended: no answer within the response time-out of 1 s\norg.pytorch.serve.wlm.WorkerInitializationException: Backend worker did not respond in given time',
       '9000 Worker disconnected. WORKER_MODEL_LOADED',
       expect.stringMatching(/^Auto recovery start timestamp: \d+$/),
       'Retry worker: 9000 in 1 seconds.',

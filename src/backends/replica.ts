@@ -4,7 +4,7 @@ import type { Batch, BatchSink } from '../inference/batch.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { BackOff } from './back-off.js';
 import type { Backend, Runner, RunnerEvents, RunnerExit, RunnerSpec } from './backend.js';
-import { type CrashLog, looksOutOfMemory, probableCause } from './crash-log.js';
+import { type CrashLog, LATE, looksOutOfMemory, probableCause } from './crash-log.js';
 
 /** Told of what happens to a replica; the calls come in the order of the state table. */
 export interface ReplicaOwner {
@@ -187,7 +187,7 @@ export class Replica {
   timedOut(): void {
     this.#timedOut = true;
     this.#timeOuts += 1;
-    this.options.log.error(`Backend worker did not respond in given time: ${this.name}`);
+    this.options.log.error(`${LATE}: ${this.name}`);
     this.options.log.info(`Number or consecutive unsuccessful inference ${this.#timeOuts}`);
     this.#runner?.kill();
   }
@@ -263,7 +263,9 @@ export class Replica {
       lastLines: exit.lastLines,
     });
     const inFlight = requestIds.length > 0 ? `, with ${requestIds.length} request(s) in flight` : '';
-    log.warn(`Backend worker error: ${this.name} ended${inFlight}: ${cause}`);
+    // The name of TorchServe's exception on a line of its own: people's alerts look for both.
+    const isLate = timedOut || cause.startsWith(LATE);
+    log.warn(`Backend worker error: ${this.name} ended${inFlight}: ${cause}${isLate ? `\norg.pytorch.serve.wlm.WorkerInitializationException: ${LATE}` : ''}`);
   }
 
   #first(outcome: SconceError | undefined): void {

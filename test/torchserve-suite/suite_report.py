@@ -7,6 +7,7 @@ What a test downloads of download.pytorch.org by an address that a library holds
 
 import json
 import os
+import subprocess
 import urllib.request
 
 WHY_LIMIT_CHARACTERS = 300
@@ -39,6 +40,11 @@ def pytest_runtest_logreport(report):
 def pytest_collectreport(report):
     if report.outcome == "failed":
         _write({"test": f"{report.nodeid} (collection)", "outcome": "failed", "why": _why(report)})
+
+
+def pytest_unconfigure():
+    # A test that leaves its server running reads its output in a thread, and would keep this process for ever.
+    subprocess.run(["torchserve", "--stop", "--foreground"], check=False)
 
 
 def _why(report):
