@@ -22,7 +22,7 @@ const PACKAGES = [
 ];
 
 /** Folder of the peer's programs. */
-const peerBin = join(root, '.cache', 'peer', 'bin');
+export const peerBin = join(root, '.cache', 'peer', 'bin');
 
 /** Installs the peer where it is missing, and brings what makes its torchvision importable up to date. Throws an Error with pip's last lines. */
 export async function ensurePeer({ log }) {

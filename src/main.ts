@@ -255,7 +255,10 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       version,
     }),
     ...workflowRoutes({ gate: new WorkflowGate(workflows), log: log.named('sconce.api') }),
-    ...metricsRoutes((only) => metrics.render(only)),
+    ...metricsRoutes(
+      (only) => metrics.render(only),
+      () => observer.caughtUp(),
+    ),
   ];
   const listeners: (HttpListener | GrpcListener)[] = [];
   const httpDoors = httpDoorsOf(settings);

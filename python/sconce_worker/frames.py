@@ -7,6 +7,7 @@ gateway's side is `src/backends/python/frames.ts`; `test/contract/frame-vectors.
 import json
 import select
 import struct
+from collections import deque
 from typing import Optional
 
 # Gateway to worker.
@@ -49,6 +50,7 @@ class FrameReader:
         self._end = 0
         self._wanted = 0
         self._poll = None
+        self._held: deque = deque()
         self._use(bytearray(_ROOM_BYTES))
 
     def _use(self, buffer: bytearray) -> None:
@@ -57,6 +59,23 @@ class FrameReader:
 
     def take(self) -> Optional[tuple]:
         """The next frame that lies ready, as (type, payload), or None. Never waits."""
+        return self._held.popleft() if self._held else self._parsed()
+
+    def take_cancels(self) -> list:
+        """The request ids of CANCEL frames that have come by now; other frames stay for `take`. Never waits."""
+        request_ids: list = []
+        while True:
+            frame = self._parsed()
+            if frame is None:
+                if not self.wait(0) or not self.fill():
+                    return request_ids
+            elif frame[0] == CANCEL:
+                request_ids += decode_cancel(frame[1])
+            else:
+                # At most the batches that the gateway sends ahead.
+                self._held.append((frame[0], bytes(frame[1])))
+
+    def _parsed(self) -> Optional[tuple]:
         available = self._end - self._start
         if available < 5:
             self._wanted = 5

@@ -8,6 +8,7 @@ import socket
 
 from sconce_worker import frames, loading, output, profiling
 from sconce_worker.batch_answer import BatchAnswer
+from sconce_worker.departures import Departures
 from sconce_worker.silent_answer import SilentAnswer
 from sconce_worker.stepping import Steps
 
@@ -73,6 +74,8 @@ def _answers(send, rank: int):
 
 def _serve_in_turn(answer_to, reader: frames.FrameReader, service, steps) -> bool:
     """True when the gateway said stop, False when it went. `steps`: None but in continuous batching."""
+    # Ranks must not differ in what they hear, and when.
+    is_group = os.environ.get("WORLD_SIZE", "1") != "1"
     late: list = []
     while True:
         frame = reader.take()
@@ -97,7 +100,12 @@ def _serve_in_turn(answer_to, reader: frames.FrameReader, service, steps) -> boo
             steps.predict(answer_to, batch_id, requests, late)
             continue
         answer = answer_to(batch_id, len(requests))
-        service.predict(requests, answer.send_parts, answer.end, late)
+        if is_group:
+            service.predict(requests, answer.send_parts, answer.end, late)
+            continue
+        departures = Departures(reader, service.context, answer.send_parts)
+        service.predict(requests, departures.send_parts, answer.end, late)
+        departures.close()
 
 
 def _print_times(service, late: list) -> None:

@@ -28,6 +28,22 @@ def _text(text):
     return struct.pack("<I", len(text)) + text.encode()
 
 
+STREAMER = """
+from ts.handler_utils.utils import send_intermediate_predict_response
+
+def handle(data, context):
+    if data is None:
+        return None
+    before = list(context.cancelled_request_ids)
+    send_intermediate_predict_response(["part"], context.request_ids, "", 200, context)
+    return [f"{context.get_request_id()} {before} {list(context.cancelled_request_ids)}"]
+"""
+
+
+def _cancel(*request_ids):
+    return _frame(frames.CANCEL, struct.pack("<H", len(request_ids)) + b"".join(map(_text, request_ids)))
+
+
 def _batch(batch_id, request_id):
     return _frame(frames.BATCH, struct.pack("<IH", batch_id, 1) + _text(request_id) + struct.pack("<HH", 0, 0))
 
@@ -57,6 +73,25 @@ def test_the_times_of_the_last_batches_are_printed_though_stop_comes_at_once(ser
 
     times = [message for message in caplog.messages if message.startswith("[METRICS]PredictionTime.")]
     assert [line.rpartition(",")[2] for line in times] == ["a", "b"]
+
+
+def test_a_handler_that_streams_hears_of_its_own_clients_only_and_no_batch_is_lost_by_it(tmp_path, monkeypatch):
+    (tmp_path / "streamer.py").write_text(STREAMER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "streamer", raising=False)
+    order = {"modelName": "m", "modelDir": str(tmp_path), "handler": "streamer", "batchSize": 1}
+    load = _frame(frames.LOAD, json.dumps({**order, "limitMaxImagePixels": True}).encode())
+    gateway, data = socket.socketpair()
+
+    with gateway, data:
+        gateway.sendall(
+            load + _batch(1, "a") + _batch(2, "b") + _cancel("a", "b", "z") + _batch(3, "c") + _frame(frames.STOP)
+        )
+        assert worker.run(data) == 0
+        said = gateway.recv(1 << 20)
+
+    for words in (b"a [] ['a']", b"b [] []", b"c [] []"):
+        assert words in said
 
 
 def test_a_profile_shows_loading_and_predictions(served, tmp_path, monkeypatch):

@@ -55,8 +55,9 @@ class Context:
     an index is a request's place in the batch.
     """
 
-    # Continuous batching: ids of requests that left since the step before because their client went or their time was
-    # up. Sconce's own; on TorchServe there is no such attribute.
+    # Ids of requests that nobody waits for any more, for their client went or their time was up: of this batch, as of
+    # the part that was sent last; in continuous batching those that left since the step before. Sconce's own; on
+    # TorchServe there is no such attribute.
     cancelled_request_ids = ()
 
     def __init__(

@@ -27,6 +27,11 @@ export class BackOff {
     return this.#failures < HOPELESS_AFTER;
   }
 
+  /** It has stopped since its last successful load. */
+  get recovering(): boolean {
+    return this.#firstStopAtMs !== undefined;
+  }
+
   reset(): void {
     this.#failures = 0;
     this.#firstStopAtMs = undefined;

@@ -2,6 +2,8 @@ import type { RunnerExit } from './backend.js';
 import type { CrashDossier } from './crash-dossier.js';
 
 const KEPT = 200;
+/** How TorchServe says that a worker took too long, to load or to answer. */
+export const LATE = 'Backend worker did not respond in given time';
 
 /** The dossiers of the last deaths of the whole server, oldest first. Bounded: the oldest go. */
 export class CrashLog {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { LoadFailed } from '../errors/backend.js';
+import { LoadFailed, ToldInModelLog } from '../errors/backend.js';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log, Observer } from '../observability/observer.js';
@@ -11,7 +11,14 @@ import { Placement } from './placement.js';
 import { ReplicaSet, type ReplicaSetListener } from './replica-set.js';
 import { WorkerIds } from './worker-ids.js';
 
-const log: Log = { debug() {}, info() {}, warn() {}, error() {}, named: () => log };
+const logged: string[] = [];
+const log: Log = {
+  debug() {},
+  info: (line) => void logged.push(line),
+  warn: (line) => void logged.push(line),
+  error: (line) => void logged.push(line),
+  named: () => log,
+};
 const observer: Observer = {
   inferenceRequested() {},
   inferenceAnswered() {},
@@ -137,6 +144,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   runners = [];
   heard = [];
+  logged.length = 0;
 });
 
 afterEach(() => {
@@ -183,6 +191,36 @@ describe('a set of replicas', () => {
     expect(set.replicas[0]?.state).toBe('ready');
     expect(heard).toContain('lost 9000 oom');
     expect(crashes.all()).toMatchObject([{ workerName: 'W-9000-m_1.0', signal: 'SIGKILL', during: 'idle', lastLines: ['last words'] }]);
+  });
+
+  it('tells of a worker that took too long and came back in the words that people grep TorchServe’s log for', async () => {
+    const { set } = await aReadySet(1);
+
+    set.replicas[0]?.timedOut();
+    await vi.advanceTimersByTimeAsync(1000);
+    runners[1]?.settle();
+    await settled();
+
+    expect(logged).toEqual([
+      'Backend worker did not respond in given time: W-9000-m_1.0',
+      'Number or consecutive unsuccessful inference 1',
+      'Backend worker error: W-9000-m_1.0 ended: no answer within the response time-out of 1 s\norg.pytorch.serve.wlm.WorkerInitializationException: Backend worker did not respond in given time',
+      '9000 Worker disconnected. WORKER_MODEL_LOADED',
+      expect.stringMatching(/^Auto recovery start timestamp: \d+$/),
+      'Retry worker: 9000 in 1 seconds.',
+      'Auto recovery succeeded, reset recoveryStartTS',
+    ]);
+  });
+
+  it('says nothing again that the worker has printed of its failure', async () => {
+    const { set } = aSet();
+    const scaled = set.scale(1, 1, 100);
+    await settled();
+
+    runners[0]?.settle(LoadFailed({ status: 500, message: 'ValueError: no weights' }, new ToldInModelLog()));
+
+    expect((await scaled)?.message).toBe('ValueError: no weights');
+    expect(logged).toEqual(['W-9000-m_1.0 could not load: why stands in model_log.log']);
   });
 
   it('reports the first failure of a load and goes on trying until its window is over', async () => {

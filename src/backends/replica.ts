@@ -1,10 +1,10 @@
-import { LoadFailed } from '../errors/backend.js';
+import { LoadFailed, ToldInModelLog } from '../errors/backend.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../inference/batch.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { BackOff } from './back-off.js';
 import type { Backend, Runner, RunnerEvents, RunnerExit, RunnerSpec } from './backend.js';
-import { type CrashLog, looksOutOfMemory, probableCause } from './crash-log.js';
+import { type CrashLog, LATE, looksOutOfMemory, probableCause } from './crash-log.js';
 
 /** Told of what happens to a replica; the calls come in the order of the state table. */
 export interface ReplicaOwner {
@@ -55,6 +55,8 @@ export class Replica {
   #backOff: BackOff;
   #retryTimer: NodeJS.Timeout | undefined;
   #timedOut = false;
+  /** Batches in a row that took too long. */
+  #timeOuts = 0;
   readonly #inFlight = new Map<number, readonly string[]>();
   #requestsServed = 0;
   #readyAtMs = 0;
@@ -131,6 +133,7 @@ export class Replica {
     runner.load().then(
       () => {
         if (this.#runner !== runner || this.#state !== 'starting') return;
+        if (this.#backOff.recovering) this.options.log.info('Auto recovery succeeded, reset recoveryStartTS');
         this.#backOff.reset();
         this.#readyAtMs = performance.now();
         this.#requestsServed = 0;
@@ -141,7 +144,8 @@ export class Replica {
       },
       (error: unknown) => {
         const known = error instanceof SconceError ? error : LoadFailed({ status: 500, message: 'Unknown exception' }, error);
-        this.options.log.error(`${this.name} could not load: ${known.message}`, known.cause);
+        if (known.cause instanceof ToldInModelLog) this.options.log.error(`${this.name} could not load: ${known.cause.message}`);
+        else this.options.log.error(`${this.name} could not load: ${known.message}`, known.cause);
         this.#first(known);
       },
     );
@@ -167,6 +171,7 @@ export class Replica {
       },
       done: (handlerMs) => {
         this.#inFlight.delete(batch.id);
+        this.#timeOuts = 0;
         this.options.observer.workerThreadTime(this.name, Math.max(0, performance.now() - sentAtMs - handlerMs));
         sink.done(handlerMs);
       },
@@ -180,8 +185,10 @@ export class Replica {
 
   /** The batch it runs took too long: the process goes, and a new one comes. */
   timedOut(): void {
-    this.options.log.error(`Backend worker did not respond in given time: ${this.name}`);
     this.#timedOut = true;
+    this.#timeOuts += 1;
+    this.options.log.error(`${LATE}: ${this.name}`);
+    this.options.log.info(`Number or consecutive unsuccessful inference ${this.#timeOuts}`);
     this.#runner?.kill();
   }
 
@@ -213,6 +220,7 @@ export class Replica {
     this.#timedOut = false;
     if (!exit.expected || timedOut) this.#record(exit, timedOut, wasReady);
     this.#inFlight.clear();
+    this.options.log.info(`${this.id} Worker disconnected. ${TORCHSERVE_STATES[this.#state]}`);
     if (wasStopping) return this.owner.lost(this, false);
     this.#runner = undefined;
     this.#wait();
@@ -221,6 +229,7 @@ export class Replica {
   }
 
   #wait(): void {
+    this.options.log.info(this.#backOff.recovering ? 'Auto recovery failed again' : `Auto recovery start timestamp: ${Date.now()}`);
     const delayMs = this.#backOff.next(performance.now());
     if (delayMs === undefined) {
       this.#to('exhausted');
@@ -254,7 +263,9 @@ export class Replica {
       lastLines: exit.lastLines,
     });
     const inFlight = requestIds.length > 0 ? `, with ${requestIds.length} request(s) in flight` : '';
-    log.warn(`Backend worker error: ${this.name} ended${inFlight}: ${cause}`);
+    // The name of TorchServe's exception on a line of its own: people's alerts look for both.
+    const isLate = timedOut || cause.startsWith(LATE);
+    log.warn(`Backend worker error: ${this.name} ended${inFlight}: ${cause}${isLate ? `\norg.pytorch.serve.wlm.WorkerInitializationException: ${LATE}` : ''}`);
   }
 
   #first(outcome: SconceError | undefined): void {

@@ -40,6 +40,13 @@ export const LoadFailed = defineError<{ status: number; message: string; traceba
   http: ({ status }) => status,
   says: ({ message, traceback }) => (traceback ? `${message}\n${traceback}` : message),
 });
+/** The cause of a failure that the worker has printed itself, every word of it: the server's log needs no second telling. */
+export class ToldInModelLog extends Error {
+  constructor() {
+    super('why stands in model_log.log');
+    this.name = 'ToldInModelLog';
+  }
+}
 /** No interpreter, no package, no platform support: the backend itself cannot run here. */
 export const BackendUnavailable = defineError<{ backend: string; why: string }>('BACKEND_UNAVAILABLE', {
   kind: 'unsupported',

@@ -4,13 +4,23 @@ import type { GrpcAnswered, HttpAnswered, Observer } from './observer.js';
 import { isMetricLine } from './worker-metric-line.js';
 
 const MAX_LINE_CHARS = 16_384;
+/** Workers print the time of a batch when its answer is on its way: nothing for 20 ms, then all at once. */
+const TIMES_COME_WITHIN_MS = 50;
 
 /** Turns what the server tells of itself into TorchServe's metrics and log lines. */
 export class ServingObserver implements Observer {
+  #lastAnswerAtMs = Number.NEGATIVE_INFINITY;
+
   constructor(
     private readonly metrics: Metrics,
     private readonly files: LogFiles,
   ) {}
+
+  /** Resolves when the metrics tell what workers have to say of all answers until now, or should by then. */
+  async caughtUp(): Promise<void> {
+    const leftMs = this.#lastAnswerAtMs + TIMES_COME_WITHIN_MS - performance.now();
+    if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
+  }
 
   inferenceRequested(model: string, version: string | undefined): void {
     this.metrics.server('ts_inference_requests_total', 1, model, version ?? 'default');
@@ -30,6 +40,7 @@ export class ServingObserver implements Observer {
   }
 
   workerThreadTime(_workerName: string, ms: number): void {
+    this.#lastAnswerAtMs = performance.now();
     this.metrics.server('WorkerThreadTime', Math.round(ms), 'Host');
   }
 

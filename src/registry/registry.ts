@@ -9,6 +9,7 @@ import type { Log } from '../observability/observer.js';
 import type { ListedModel, ModelMetadata, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from './model-service.js';
 import { ModelVersions } from './model-versions.js';
 import { ServedVersion, type ServingParts } from './served-version.js';
+import { startFailure } from './start-failure.js';
 import { type ConfiguredVersion, type RestoredLimits, resolveLimits, restoredLimits, type ServerDefaults, type VersionLimits } from './version-limits.js';
 
 /** The way a model gets in, and out again. */
@@ -136,7 +137,7 @@ export class Registry implements ModelService {
       try {
         const version = await admit(one);
         const started = version.scale(version.limits.minWorkers, version.limits.maxWorkers, version.model.version);
-        workers.push(started.catch((error: unknown) => log.warn(`Failed to load model: ${url}: ${error instanceof Error ? error.message : 'unknown'}`)));
+        workers.push(started.catch((error: unknown) => log.warn(`Failed to load model: ${url}: ${startFailure(error)}`)));
       } catch (error) {
         left.push(one);
         log.warn(`Failed to load model: ${url}: ${error instanceof Error ? error.message : String(error)}`);
@@ -164,7 +165,7 @@ export class Registry implements ModelService {
     if (limits.minWorkers <= 0) return { ...facts, workers: 'none' };
     const started = version.scale(limits.minWorkers, limits.maxWorkers, model.version);
     if (!wish.synchronous) {
-      started.catch((error: unknown) => this.options.log.warn(error instanceof Error ? error.message : String(error)));
+      started.catch((error: unknown) => this.options.log.warn(startFailure(error)));
       return { ...facts, workers: 'starting' };
     }
     try {
@@ -186,7 +187,7 @@ export class Registry implements ModelService {
     const version = this.#find(wish.model).get(wish.version);
     const scaled = version.scale(wish.minWorkers, wish.maxWorkers, wish.version);
     if (wish.synchronous) return scaled;
-    scaled.catch((error: unknown) => this.options.log.warn(error instanceof Error ? error.message : String(error)));
+    scaled.catch((error: unknown) => this.options.log.warn(startFailure(error)));
     return 'accepted';
   }
 

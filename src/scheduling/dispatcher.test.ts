@@ -210,6 +210,26 @@ describe('a dispatcher', () => {
     expect(answer.outcome).toBe('PREDICTION_MISSING');
   });
 
+  it('tells the lane once of a client that goes in the middle of a stream, and of none that waits for an answer in one piece', () => {
+    const dispatcher = aDispatcher({ batchSize: 3, maxBatchDelayMs: 0 });
+    const lane = new RecordingLane('a');
+    const clients = [new AbortController(), new AbortController(), new AbortController()];
+    const [streams, whole, read] = clients.map(({ signal }) => offer(dispatcher, { cancelled: signal }));
+    dispatcher.laneReady(lane);
+    const sink = lane.runs[0]?.sink;
+    sink?.part(0, aPart('first', false));
+    sink?.part(2, aPart('first', false));
+    sink?.part(2, aPart('last'));
+
+    for (const client of clients) client.abort();
+    sink?.part(0, aPart('second', false));
+    lane.answer(0);
+
+    expect(lane.cancelled).toEqual([streams?.id]);
+    expect([whole?.answer.outcome, read?.answer.outcome]).toEqual([whole?.id, 'last']);
+    expect(dispatcher.pendingRequests).toBe(0);
+  });
+
   it('accepts only what an idle worker can take where job tickets are on', () => {
     const dispatcher = aDispatcher({ useJobTicket: true });
     const lane = new RecordingLane('a');

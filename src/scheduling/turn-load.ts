@@ -4,6 +4,7 @@ import type { BatchSink } from '../inference/batch.js';
 import type { Lane, LaneLoss } from './lane.js';
 import { batchOf, type LaneLoad, type LoadHost } from './lane-load.js';
 import type { PendingRequest } from './pending-request.js';
+import { StreamDepartures } from './stream-departures.js';
 
 type Entries = readonly PendingRequest[];
 
@@ -80,19 +81,27 @@ export class TurnLoad implements LaneLoad {
   }
 
   #sink(entries: Entries): BatchSink {
+    const departures = new StreamDepartures(this.lane);
     return {
       part: (index, part) => {
         const pending = entries[index];
         if (pending === undefined) return;
-        if (!part.last) this.#startClock();
+        if (part.last) departures.over(pending);
+        else {
+          this.#startClock();
+          departures.piece(pending);
+        }
         this.host.part(pending, part);
       },
       fail: (index, error) => {
         const pending = entries[index];
-        if (pending !== undefined) this.host.fail(pending, error);
+        if (pending === undefined) return;
+        departures.over(pending);
+        this.host.fail(pending, error);
       },
       done: (handlerMs) => {
         if (this.#running[0] !== entries) return;
+        for (const pending of entries) departures.over(pending);
         this.#running.shift();
         this.#averageMs = this.#averageMs === undefined ? handlerMs : this.#averageMs + SMOOTHING * (handlerMs - this.#averageMs);
         clearTimeout(this.#timer);

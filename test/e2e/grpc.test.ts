@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HealthDefinition as Health, HealthCheckResponse_ServingStatus as Serving } from '../../src/api/grpc-generated/grpc/health/v1/health.js';
@@ -99,6 +99,26 @@ describe('predictions', () => {
     expect(text(await inference.unary(predictions, wish({ do: 'give', data: 'x' })))).toBe('x');
   });
 
+  it('whose worker dies are answered, also in the middle of a stream, and the next is served', async () => {
+    const whole = await inference.failure(predictions, wish({ do: 'die' }));
+    const streamed = await collected(inference.serverStream(streamPredictions, wish({ do: 'stream and die', count: '2' })));
+
+    expect(whole).toMatchObject({ code: 13, details: expect.stringContaining('Worker died.\n') });
+    expect([streamed.messages.map(text), streamed.end.code]).toEqual([['0,', '1,'], 13]);
+    expect(text(await inference.unary(predictions, wish({ do: 'give', data: 'x' })))).toBe('x');
+  });
+
+  it('that nobody reads any more are told to the handler that streams', async () => {
+    const flag = join(server.folder, 'nobody-reads');
+    const stream = inference.serverStream(streamPredictions, wish({ do: 'stream until gone', file: flag }));
+    const whole = collected<PredictionResponse>(stream);
+    stream.once('data', () => stream.cancel());
+
+    expect((await whole).end.code).toBe(1);
+    await server.eventually(async () => existsSync(flag), 'the handler has stopped');
+    expect(text(await inference.unary(predictions, wish({ do: 'give', data: 'x' })))).toBe('x');
+  });
+
   it('are told in the access log as TorchServe tells them', async () => {
     await inference.unary(predictions, wish({ do: 'give', data: 'x' }));
 
@@ -133,6 +153,20 @@ describe('streams of requests', () => {
     const given = messages.filter(({ status }) => status === undefined).map(text);
     expect(given.slice(0, 4)).toEqual(['a', '0,', '1,', 'end']);
     expect(JSON.parse(given[4] ?? '').headers).toMatchObject({ ts_request_sequence_id: 's', ts_request_sequence_end: 'true' });
+  });
+
+  it('go on when the worker dies under one request, which is told so', async () => {
+    const stream = inference.stream(streamPredictions2);
+    const whole = collected<PredictionResponse>(stream);
+    stream.write(wish({ do: 'die' }, 's'));
+    stream.write(wish({ do: 'give', data: 'after' }, 't'));
+    stream.end();
+
+    const { messages, end } = await whole;
+
+    expect(end.code).toBe(0);
+    expect(messages.filter(({ status }) => status !== undefined).map(({ status }) => [status?.code, status?.message])).toEqual([[13, 'Worker died.']]);
+    expect(messages.filter(({ status }) => status === undefined).map(text)).toEqual(['after']);
   });
 
   it('two hundred at once, half of them cancelled: the others whole, nothing left over', async () => {
@@ -283,4 +317,25 @@ describe('a server with tokens, TLS and the defaults', () => {
     expect(await guarded.exited).toBe(0);
     for (const client of [one, two, health, openInference]) client.close();
   });
+});
+
+it('connections of the age that the configuration allows are asked to come again, on the port that it names', async () => {
+  const ageing = new RunningServer();
+  try {
+    await ageing.start({ config: { grpc_inference_max_connection_age_ms: '100', grpc_inference_max_connection_age_grace_ms: '5000' } });
+    const one = new GrpcClient(ageing.grpcInference, Inference.fullName);
+    const two = new GrpcClient(ageing.grpcManagement, Management.fullName);
+    const peers = (method: string): number => new Set(ageing.log('access_log.log').match(new RegExp(`/127\\.0\\.0\\.1:\\d+ "gRPC [^"]*/${method} `, 'g'))).size;
+
+    await ageing.eventually(async () => {
+      await one.unary(ping, {});
+      await two.unary(Management.methods.listModels, { limit: 0, nextPageToken: 0 });
+      return peers('Ping') > 2;
+    }, 'the client has come again');
+
+    expect(peers('ListModels')).toBe(1);
+    for (const client of [one, two]) client.close();
+  } finally {
+    await ageing.dispose();
+  }
 });

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archive } from '../fixtures/archives.js';
@@ -192,6 +193,25 @@ describe('an answer', () => {
 
   it('is cut off, not ended, when its worker dies in the middle of the stream', async () => {
     await expect(script({ do: 'stream', parts: 2, die: true })).rejects.toThrow();
+    expect((await script({ do: 'nothing' })).status).toBe(200);
+  });
+
+  it('is told to the handler to have no reader any more, which may stop its stream then', async () => {
+    const gone = join(server.folder, 'gone');
+    const wish = JSON.stringify({ do: 'stream-until-gone', gone });
+
+    await new Promise<void>((resolve, reject) => {
+      const client = httpRequest(`${server.inference}/predictions/scripted`, { method: 'POST', headers: JSON_BODY }, (answer) => {
+        answer.once('data', () => {
+          client.destroy();
+          resolve();
+        });
+      });
+      client.on('error', reject);
+      client.end(wish);
+    });
+
+    await server.eventually(async () => existsSync(gone), 'the handler has stopped');
     expect((await script({ do: 'nothing' })).status).toBe(200);
   });
 

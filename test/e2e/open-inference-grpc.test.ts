@@ -7,12 +7,13 @@ import { archive } from '../fixtures/archives.js';
 import { GrpcClient } from '../fixtures/grpc-client.js';
 import { RunningServer } from './running-server.js';
 
+const TYPES = ['bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64', 'float32', 'float64'];
 const server = new RunningServer();
 let open: GrpcClient;
 let kserve: GrpcClient;
 
 beforeAll(async () => {
-  for (const name of ['double', 'identity-string', 'identity-float16', 'identity-int64', 'sum-and-product']) {
+  for (const name of ['double', 'identity-string', 'identity-float16', 'sum-and-product', ...TYPES.map((type) => `identity-${type}`)]) {
     copyFileSync(new URL(`../fixtures/onnx/${name}.onnx`, import.meta.url), join(server.store, `${name}.onnx`));
   }
   const models = [
@@ -22,6 +23,7 @@ beforeAll(async () => {
     'halves=identity-float16.onnx',
     'longs=identity-int64.onnx',
     'two=sum-and-product.onnx',
+    ...TYPES.map((type) => `identity_${type}=identity-${type}.onnx`),
   ];
   await server.start({ args: ['--models', ...models], config: { ts_open_inference_protocol: 'true', default_workers_per_model: '1' } });
   open = new GrpcClient(server.grpcInference, OpenInference.fullName);
@@ -52,6 +54,25 @@ describe('the Open Inference Protocol', () => {
     parameters: new Map(),
     contents: undefined,
   });
+
+  /** The values as KServe's binary form has them: typed arrays, on a little-endian machine. */
+  const packed = (datatype: string, values: readonly (number | bigint | boolean)[]): Buffer => {
+    const numbers = values.map(Number);
+    const arrays: Readonly<Record<string, () => ArrayBufferView>> = {
+      BOOL: () => Uint8Array.from(numbers),
+      INT8: () => Int8Array.from(numbers),
+      INT16: () => Int16Array.from(numbers),
+      INT32: () => Int32Array.from(numbers),
+      INT64: () => BigInt64Array.from(values.map(BigInt)),
+      UINT8: () => Uint8Array.from(numbers),
+      UINT16: () => Uint16Array.from(numbers),
+      UINT32: () => Uint32Array.from(numbers),
+      UINT64: () => BigUint64Array.from(values.map(BigInt)),
+      FP32: () => Float32Array.from(numbers),
+      FP64: () => Float64Array.from(numbers),
+    };
+    return Buffer.from(arrays[datatype]?.().buffer ?? new ArrayBuffer(0));
+  };
 
   it.each([
     ['TorchServe', () => open],
@@ -107,6 +128,30 @@ describe('the Open Inference Protocol', () => {
     expect(strings.outputs[0]?.contents?.bytesContents.map((bytes) => Buffer.from(bytes).toString())).toEqual(['grüß', '']);
     expect([...(halves.rawOutputContents[0] ?? [])]).toEqual([0, 0x3c, 0xff, 0x7b]);
     expect(longs.outputs[0]?.contents?.int64Contents).toEqual([2n ** 63n - 1n, -1n]);
+  });
+
+  it.each<readonly [string, string, readonly (number | bigint | boolean)[]]>([
+    ['bool', 'BOOL', [true, false]],
+    ['int8', 'INT8', [-128, 127]],
+    ['int16', 'INT16', [-32_768, 32_767]],
+    ['int32', 'INT32', [-(2 ** 31), 2 ** 31 - 1]],
+    ['int64', 'INT64', [-(2n ** 63n), 2n ** 63n - 1n]],
+    ['uint8', 'UINT8', [0, 255]],
+    ['uint16', 'UINT16', [0, 65_535]],
+    ['uint32', 'UINT32', [0, 2 ** 32 - 1]],
+    ['uint64', 'UINT64', [0n, 2n ** 64n - 1n]],
+    ['float32', 'FP32', [Math.fround(0.1), Number.NEGATIVE_INFINITY]],
+    ['float64', 'FP64', [0.1, Number.MAX_VALUE]],
+  ])('carries the first and the last of %s there and back, typed and raw', async (type, datatype, values) => {
+    const sent = { ...tensor('x', datatype, [1n, 2n]), contents: contentsOf(datatype, values) };
+
+    const typed = await open.unary(modelInfer, request(`identity_${type}`, { inputs: [sent] }));
+    const [bytes] = (
+      await open.unary(modelInfer, request(`identity_${type}`, { inputs: [tensor('x', datatype, [1n, 2n])], rawInputContents: [packed(datatype, values)] }))
+    ).rawOutputContents;
+
+    expect(typed.outputs).toMatchObject([{ datatype, shape: [1n, 2n], contents: contentsOf(datatype, values) }]);
+    expect(Buffer.from(bytes ?? [])).toEqual(packed(datatype, values));
   });
 
   it('gives only the outputs that are asked for', async () => {

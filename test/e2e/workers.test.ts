@@ -105,6 +105,17 @@ describe('a Python worker', () => {
     expect(all).toHaveLength(crashes.length);
   });
 
+  it('with job tickets answers who had one, gives none while it is away, and gives them again', async () => {
+    await register('ticketed', 1, 'useJobTicket: true\nsconce: {retryOnWorkerDeath: false}\n');
+
+    const lost = await script('ticketed', { do: 'exit' });
+    const away = await script('ticketed', { do: 'nothing' });
+
+    expect([lost.status, lost.headers['x-sconce-reason']]).toEqual([500, 'worker_lost']);
+    expect([away.status, away.headers['x-sconce-reason']]).toEqual([503, 'queue_full']);
+    await server.eventually(async () => (await script('ticketed', { do: 'nothing' })).status === 200, 'there are tickets again');
+  });
+
   it('in an endless loop is killed after the response time-out and replaced', async () => {
     await register('spinner', 1, 'responseTimeout: 1\n');
 

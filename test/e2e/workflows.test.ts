@@ -155,6 +155,15 @@ describe('a step', () => {
     expect((await run('fail', { a: 'fail twice' })).json()).toMatchObject({ trail: ['pre', 'a of 1', 'b of 1'] });
   });
 
+  it('whose worker dies is answered with its name and why, and the next client is served', async () => {
+    await register('mortal', 'models:\n  retry-attempts: 0\n  timeout-ms: 20000\n  a: {url: step.mar}\n  b: {url: step.mar}\ndag:\n  a: [b]\n');
+
+    const answer = await run('mortal', { b: 'exit' });
+
+    expect(answer.json()).toEqual(anError(500, 'InternalServerException', 'Error executing b: Worker died.'));
+    expect((await run('mortal')).json()).toEqual({ trail: ['a of 1', 'b of 1'] });
+  });
+
   it('that takes longer than its time-out is given up', async () => {
     await register('slow', 'models:\n  retry-attempts: 0\n  a: {url: step.mar, timeout-ms: 100}\ndag:\n  a: []\n');
 

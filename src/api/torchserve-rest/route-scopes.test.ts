@@ -43,7 +43,10 @@ const ROUTES: readonly Route[] = [
     version: '0.12.0',
   }),
   ...workflowRoutes({ gate: new WorkflowGate(workflows), log }),
-  ...metricsRoutes(() => ''),
+  ...metricsRoutes(
+    () => '',
+    async () => {},
+  ),
   ...APIS.flatMap((api) => descriptionRoutes([api], '0.12.0')),
 ];
 

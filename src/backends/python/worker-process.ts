@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
-import { BadInput, LoadFailed } from '../../errors/backend.js';
+import { BadInput, LoadFailed, ToldInModelLog } from '../../errors/backend.js';
 import { SconceError } from '../../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../../inference/batch.js';
 import { NO_LIMITS, stricter, type WorkerLimits } from '../../inference/worker-limits.js';
 import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren } from '../../platform/processes.js';
 import type { Runner, RunnerEvents, RunnerExit, RunnerSpec } from '../backend.js';
-import { looksOutOfMemory } from '../crash-log.js';
+import { LATE, looksOutOfMemory } from '../crash-log.js';
 import { LineTail } from '../line-tail.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
 import { outOfMemory, verdictOf } from './confinement.js';
@@ -281,7 +281,7 @@ export class WorkerProcess implements Runner {
     if (this.#rankEnd !== undefined) return true;
     this.#clear('startup');
     this.#state = 'failed';
-    this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message, traceback });
+    this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message, traceback }, new ToldInModelLog());
     this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
     return true;
   }
@@ -367,8 +367,7 @@ export class WorkerProcess implements Runner {
   }
 
   #lateText(): string {
-    const late = 'Backend worker did not respond in given time';
-    return this.#group === undefined ? late : `${late}: no word of rank ${this.#lines.notLoaded.join(', ')}`;
+    return this.#group === undefined ? LATE : `${LATE}: no word of rank ${this.#lines.notLoaded.join(', ')}`;
   }
 
   /** One timer per purpose: a new one replaces the one before. */
