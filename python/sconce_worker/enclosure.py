@@ -7,6 +7,7 @@ first frame: at the level `standard` the worker goes on, at `strict` it ends.
 import errno
 import os
 import select
+import shutil
 from typing import NamedTuple, Optional, Union
 
 from sconce_worker import landlock, linux, new_root, premises, seccomp, self_test
@@ -25,6 +26,7 @@ PROTECTIONS = (
     "signals",
     "processes",
 )
+_LINK_ABOVE_BYTES = 64 << 20
 _READ_WITHOUT_ROOT = ("/proc", "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf")
 _ROOMS = ("/tmp", "/var/tmp", "/dev/shm")
 
@@ -39,6 +41,8 @@ class Wish(NamedTuple):
     exec: bool = False
     # The worker is torchrun with its ranks, which talk over a loopback of their own.
     ranks: bool = False
+    # The model's folder; with a `scratch`, it is copied there.
+    model: str = ""
     # (name, what lies behind it), read-only.
     shown: tuple = ()
     # Folders that are really written to.
@@ -111,7 +115,11 @@ class Enclosures:
         for calls in ((False, False), (True, False), (False, True), (True, True)):
             # Kept: a forked child finds them made.
             seccomp.program(seccomp.Calls(*calls))
-        self.forked()
+
+    @property
+    def helpers(self) -> list:
+        """Processes of the parent's that are no workers."""
+        return [] if self._namespaces is None else list(self._namespaces.helpers)
 
     def fork(self, wish: Optional[Wish]) -> int:
         """As os.fork, into a process namespace where the worker gets one."""
@@ -120,7 +128,12 @@ class Enclosures:
     def forked(self) -> None:
         """In the parent, once the gateway has heard of the child: gets ready for the next one."""
         if self._namespaces is not None:
-            self._namespaces.make_spare()
+            self._namespaces.forked()
+
+    def ended(self, pid: int) -> None:
+        """In the parent: a worker has ended, and with it ends what it left."""
+        if self._namespaces is not None:
+            self._namespaces.ended(pid)
 
     def enter(self, wish: Wish, directory: str, kept) -> Report:
         """In the forked child: encloses it. `directory` is the model's, `kept` the descriptors that stay open.
@@ -131,8 +144,10 @@ class Enclosures:
         user = self._user_of(wish, directory, missing)
         if self._namespaces is None:
             missing.update(dict.fromkeys(("room", "processes"), self._why_no_namespaces))
-            if wish.scratch is not None and user is not None:
-                _give(wish.scratch, user)
+            if wish.scratch is not None:
+                _copy_model(wish.model, directory)
+                if user is not None:
+                    _give(wish.scratch, user)
         else:
             if not self._namespaces.gives_processes:
                 missing["processes"] = "the server doesn't run as root"
@@ -188,7 +203,7 @@ class Enclosures:
         with_way = not self.gives_own_root
         why = self._why_no_user or ("" if wish.user is not None else "the server gives none")
         if not why:
-            read = [directory, *(real for _, real in wish.shown)]
+            read = [wish.model or directory, *(real for _, real in wish.shown)]
             closed = premises.closed_to_others(read, with_way=with_way)
             why = f"{closed} can't be read by other users" if closed else ""
         if not why:
@@ -229,7 +244,7 @@ class Enclosures:
         if self.gives_own_root:
             read, written = ["/"], [*written, *_ROOMS, directory]
         else:
-            read = [*self._premises.shown, *_READ_WITHOUT_ROOT, directory, *(real for _, real in wish.shown)]
+            read = [*self._premises.shown, *_READ_WITHOUT_ROOT, wish.model, *(real for _, real in wish.shown)]
             written += [] if wish.scratch is None else [wish.scratch]
             read += premises.network_settings() if wish.network else []
         try:
@@ -258,6 +273,19 @@ def _become(user: Optional[int]) -> None:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
+
+
+def _copy_model(source: str, target: str) -> None:
+    """The worker's own copy, to write to; what is large is there by a link."""
+    for path, folders, files in os.walk(source):
+        place = os.path.join(target, os.path.relpath(path, source))
+        os.makedirs(place, exist_ok=True)
+        for name in [*files, *(folder for folder in folders if os.path.islink(os.path.join(path, folder)))]:
+            found = os.path.join(path, name)
+            if os.path.islink(found) or os.path.getsize(found) > _LINK_ABOVE_BYTES:
+                os.symlink(os.path.realpath(found), os.path.join(place, name))
+            else:
+                shutil.copyfile(found, os.path.join(place, name))
 
 
 def _give(folder: str, user: int) -> None:

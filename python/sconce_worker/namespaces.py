@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import signal
 from typing import Optional
 
 from sconce_worker import linux
+from sconce_worker.nursery import Nursery, Place
 
 _KINDS = linux.NEW_MOUNTS | linux.NEW_IPC | linux.NEW_HOST_NAME
 
@@ -12,48 +14,58 @@ _KINDS = linux.NEW_MOUNTS | linux.NEW_IPC | linux.NEW_HOST_NAME
 class RootNamespaces:
     """For a parent with root's rights: a worker gets a process namespace too, whose end is the end of all it started.
 
-    State: the parent's own namespaces, and a network made in advance for the next child: it costs more than the rest,
-    so it is made while nobody waits for it.
+    State: the first process of each namespace, by the pid of the worker that was forked into it.
     """
 
     gives_processes = True
 
     def __init__(self) -> None:
-        self._own_processes = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-        self._own_network = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        self._spare_network: Optional[int] = None
+        self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._nursery = Nursery()
+        self._place: Optional[Place] = None
+        self._first: dict = {}
+
+    @property
+    def helpers(self) -> list:
+        """Processes of this one's that are no workers."""
+        return [self._nursery.pid]
 
     def fork(self) -> int:
-        """As os.fork; the child is the first process of its own namespace."""
-        linux.unshare(linux.NEW_PROCESSES)
+        """As os.fork, into a namespace of its own."""
+        self._place = self._nursery.take()
+        linux.enter_namespace(self._place.processes, linux.NEW_PROCESSES)
         pid = -1
         try:
             pid = os.fork()
         finally:
             if pid != 0:
-                linux.enter_namespace(self._own_processes, linux.NEW_PROCESSES)
+                linux.enter_namespace(self._own, linux.NEW_PROCESSES)
+                self._first[pid] = self._place.first_pid
+            if pid < 0:
+                self.ended(pid)
+                self.forked()
         return pid
 
-    def make_spare(self) -> None:
-        """In the parent, when a child may have taken the last one."""
-        if self._spare_network is not None:
-            os.close(self._spare_network)
-            self._spare_network = None
-        with contextlib.suppress(OSError):
-            linux.unshare(linux.NEW_NETWORK)
-            try:
-                self._spare_network = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            finally:
-                linux.enter_namespace(self._own_network, linux.NEW_NETWORK)
+    def forked(self) -> None:
+        """In the parent, after a fork: gets ready for the next one."""
+        if self._place is not None:
+            self._place.close()
+            self._place = None
+            self._nursery.make_another()
+
+    def ended(self, pid: int) -> None:
+        """Ends the namespace of a worker that has ended."""
+        first = self._first.pop(pid, None)
+        if first is not None:
+            # Nobody else has its number: the nursery doesn't reap before the kernel has ended it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(first, signal.SIGKILL)
 
     def separate(self, with_network: bool) -> None:
         """In the child: mounts, System V memory, a host name and, unless it may use the network, sockets of its own."""
-        if with_network or self._spare_network is not None:
-            linux.unshare(_KINDS)
-        else:
-            linux.unshare(_KINDS | linux.NEW_NETWORK)
-        if not with_network and self._spare_network is not None:
-            linux.enter_namespace(self._spare_network, linux.NEW_NETWORK)
+        linux.unshare(_KINDS)
+        if not with_network and self._place is not None:
+            linux.enter_namespace(self._place.network, linux.NEW_NETWORK)
 
 
 class UserNamespaces:
@@ -68,7 +80,12 @@ class UserNamespaces:
     def fork(self) -> int:
         return os.fork()
 
-    def make_spare(self) -> None:
+    helpers: tuple = ()
+
+    def forked(self) -> None:
+        return
+
+    def ended(self, pid: int) -> None:
         return
 
     def separate(self, with_network: bool) -> None:

@@ -51,7 +51,8 @@ def build(premises: Premises, plan: RootPlan) -> None:
     for path, target in premises.links:
         os.symlink(target, root + path)
     for path, real in _shown(premises, plan):
-        _bind(real, root + path, linux.READ_ONLY | _QUIET)
+        # What is shut may have something in it that is shown, for which there has to be a place.
+        _bind(real, root + path, _QUIET if real.startswith(root) else linux.READ_ONLY | _QUIET)
     for path in (*premises.devices, *plan.devices):
         with contextlib.suppress(FileNotFoundError):
             _bind(path, root + path, linux.NO_SUID)
@@ -124,10 +125,10 @@ def _shown(premises: Premises, plan: RootPlan) -> list:
 
 def _shut_place(plan: RootPlan, path: str) -> str:
     """Something empty of the same kind that nobody may read."""
-    os.makedirs(plan.base + _SHUT, mode=0o700, exist_ok=True)
+    os.makedirs(plan.base + _SHUT, mode=0o711, exist_ok=True)
     place = f"{plan.base}{_SHUT}/{len(os.listdir(plan.base + _SHUT))}"
     if os.path.isdir(path):
-        os.mkdir(place, 0o700)
+        os.mkdir(place, 0o711)
     else:
         os.close(os.open(place, os.O_WRONLY | os.O_CREAT, 0o000))
     return place

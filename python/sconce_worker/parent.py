@@ -146,6 +146,7 @@ class Parent:
         """Kills all that a worker left when it ended; gives the limit that it struck."""
         if pid not in self._workers:
             return "unknown"
+        self._enclosures.ended(pid)
         _kill_group(pid)
         return self._warden.ended(self._workers[pid])
 
@@ -231,19 +232,22 @@ def main() -> int:
     parser.add_argument("--run-directory", required=True, help="removed when the gateway goes without a word")
     parser.add_argument("--without-torch", action="store_true", help="leave importing torch to the workers")
     parser.add_argument("--control-groups", type=json.loads, default={}, help="folder of each controller, as JSON")
+    parser.add_argument("--encloses", action="store_true", help="get ready to enclose workers in sandboxes")
     arguments = parser.parse_args()
     commands, events = _private_streams()
     search_path = interpreter_path()
     enclosures = Enclosures(arguments.run_directory)
-    enclosures.begin()
+    if arguments.encloses:
+        enclosures.begin()
     warm_modules, problem = _import_for_models(not arguments.without_torch)
     linux.adopt_orphans()
-    enclosures.survey(sys.path)
+    if arguments.encloses:
+        enclosures.survey(sys.path)
     # What is frozen isn't touched by collections: its pages stay shared between parent and workers.
     gc.collect()
     gc.freeze()
 
-    warden = Warden(arguments.control_groups)
+    warden = Warden(arguments.control_groups, enclosures.helpers)
     parent = Parent(commands, events, warden, enclosures)
     parent_pid = os.getpid()
     try:
