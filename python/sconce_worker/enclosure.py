@@ -8,6 +8,7 @@ import errno
 import os
 import select
 import shutil
+import sys
 from typing import NamedTuple, Optional, Union
 
 from sconce_worker import landlock, linux, new_root, premises, seccomp, self_test
@@ -160,6 +161,9 @@ class Enclosures:
         linux.gain_no_privileges()
         self._stay_bound()
         linux.hide_from_equals()
+        if wish.written:
+            # The next worker is another user, and is to go on with what this one wrote.
+            os.umask(0)
         self._restrict_files(wish, directory, missing)
         self._restrict_calls(wish, missing)
         for name, why in self_test.failures(wish, self._canary, self._pid, self._own_folder).items():
@@ -206,12 +210,13 @@ class Enclosures:
             read = [wish.model or directory, *(real for _, real in wish.shown)]
             closed = premises.closed_to_others(read, with_way=with_way)
             why = f"{closed} can't be read by other users" if closed else ""
-        if not why:
-            closed = premises.closed_to_others(wish.written, with_way=with_way, writable=True)
-            why = f"{closed} can't be written to by other users" if closed else ""
         if why:
             missing["user"] = why
             return None
+        # Never as the server's user for that: what root writes on behalf of a model may be a program that runs as root.
+        closed = premises.closed_to_others(wish.written, with_way=with_way, writable=True)
+        if closed:
+            print(f"{closed} is granted for writing, but only its owner may write there: chmod o+rwx", file=sys.stderr)
         return wish.user
 
     def _root_plan(self, wish: Wish, directory: str, user: Optional[int]) -> new_root.RootPlan:

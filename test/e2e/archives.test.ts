@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestArchive } from '../archives/archive.js';
@@ -26,6 +26,7 @@ function served(archives: readonly TestArchive[]): void {
   const server = new RunningServer();
 
   beforeAll(async () => {
+    mkdirSync(join(ROOT, '.cache', 'inductor'), { recursive: true });
     for (const archive of archives) {
       const { file } = madeOf(archive);
       cpSync(file, join(server.store, basename(file)), { recursive: true });
