@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from typing import NamedTuple, Optional
 
 from sconce_worker import linux
@@ -59,7 +60,10 @@ def build(premises: Premises, plan: RootPlan) -> None:
     for link, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(target if target[0] == "/" else f"/proc/self/{target}", f"{root}/dev/{link}")
     for path in plan.written:
-        _bind(path, root + path, _QUIET)
+        if os.path.isdir(path):
+            _bind(path, root + path, _QUIET)
+        else:
+            print(f"{path} is granted for writing and is no folder", file=sys.stderr)
     _lay_over(root, plan)
     _make_proc(f"{root}/proc", plan)
     os.mkdir(root + HOME, 0o700)
@@ -110,7 +114,7 @@ def _make_proc(path: str, plan: RootPlan) -> None:
 
 def _shown(premises: Premises, plan: RootPlan) -> list:
     """(name, real) of all that is bound, what contains others first; what is hidden lies on top of what shows it."""
-    real = dict(plan.shown)
+    real = {path: behind for path, behind in plan.shown if os.path.exists(behind)}
     real.update((path, path) for path in (*premises.shown, *(network_settings() if plan.with_network else ())))
     kept = outermost(real)
     shut = [path for path in plan.hidden if any(path == top or path.startswith(f"{top}/") for top in kept)]

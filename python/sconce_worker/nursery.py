@@ -5,6 +5,7 @@ ended by most signals, nor end itself by one. What is orphaned in the namespace 
 killed, so is everything in the namespace.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -93,6 +94,12 @@ def _make(line: socket.socket, own: list) -> None:
         os.close(descriptor)
 
 
+def _number_like_outside() -> None:
+    """Goes on counting where the machine is: handlers take a process's number for its name among all workers."""
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as file:
+        file.write(str(linux.pid_outside()))
+
+
 def _first_process(own: int) -> int:
     linux.unshare(linux.NEW_PROCESSES)
     ready, told = os.pipe()
@@ -101,8 +108,9 @@ def _first_process(own: int) -> int:
         if pid == 0:
             linux.die_with_parent()
             linux.hide_from_equals()
-            # Set by the nursery: what is orphaned here is reaped by the kernel.
+            _number_like_outside()
             os.write(told, b".")
+            # SIGCHLD is ignored since the nursery began: what is orphaned here is reaped by the kernel.
             linux.close_all_but([])
             while True:
                 signal.pause()

@@ -50,6 +50,6 @@ export function commonSettings(root: string): Readonly<Record<string, string>> {
     metrics_config: join(root, 'test', 'archives', 'custom-metrics', 'metrics.yaml'),
     disable_system_metrics: 'true',
     // Inductor runs a C++ compiler. What it makes is kept from run to run.
-    sconce_grants: JSON.stringify({ compiled: { exec: true, write: [join(root, '.cache', 'inductor')], environment: ['TORCHINDUCTOR_CACHE_DIR'] } }),
+    sconce_grants: JSON.stringify({ compiled: { exec: true, write: [join(root, '.cache', 'inductor-shared')], environment: ['TORCHINDUCTOR_CACHE_DIR'] } }),
   };
 }
