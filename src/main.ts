@@ -38,6 +38,7 @@ import {
   createWorkflowIntake,
   locationsProtection,
 } from './composition/intake.js';
+import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { timerMs } from './composition/timer-ms.js';
 import type { Settings, WantedModel } from './config/settings.js';
@@ -155,7 +156,13 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const around = { interpreter, environment, cwd, log };
   const confinement = await confine(configuredLimits(settings), settings.controlGroups, log.named('sconce.python'));
   life.add({ name: 'control groups', start: async () => {}, stop: async () => confinement.groups?.remove() });
-  const server = { runDirectory: runFolder.path, logFolder, accelerators, confinement, devTracebacks: author !== undefined };
+  const ownFiles = serverFiles(settings, cwd, [logFolder, metricsFolder]);
+  const sandbox = author === undefined ? createSandbox(settings, ownFiles) : createAuthorSandbox(settings, ownFiles);
+  if (sandbox !== undefined) {
+    const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
+    protections.tell(await sandboxProtection(sandbox, settings.sandbox, place));
+  }
+  const server = { runDirectory: runFolder.path, logFolder, accelerators, confinement, sandbox, devTracebacks: author !== undefined };
   const backends = createBackends(settings, { ...around, ...server });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
 

@@ -187,8 +187,10 @@ def _text(payload, at: int) -> tuple:
     return str(payload[at + 4 : end], "utf-8"), end
 
 
-def encode_hello(pid: int, python: str) -> bytes:
-    return _json_frame(HELLO, {"pid": pid, "python": python})
+def encode_hello(pid: int, python: str, report: Optional[dict] = None) -> bytes:
+    """`report`: what the worker's enclosure holds, where it has one."""
+    told = {} if report is None else {"sandbox": report}
+    return _json_frame(HELLO, {"pid": pid, "python": python, **told})
 
 
 def encode_loaded(code: int, message: str, last_line: str, traceback: str = "") -> bytes:

@@ -19,9 +19,10 @@ import warnings
 from typing import Optional
 
 from sconce_worker import descendants, linux, rank_group, worker
+from sconce_worker.enclosure import Enclosures
 from sconce_worker.ending import leave
 from sconce_worker.warden import Warden
-from sconce_worker.worker_setup import NEEDED_BY_MODELS, ForkOrder, enter, interpreter_path
+from sconce_worker.worker_setup import NEEDED_BY_MODELS, ForkOrder, enter, interpreter_path, wish_of
 
 _COMMAND_LIMIT_BYTES = 4 * 1024 * 1024
 _LEFTOVERS_LIMIT_S = 2.0
@@ -30,8 +31,9 @@ _LEFTOVERS_LIMIT_S = 2.0
 class Parent:
     """State: the workers that live, by pid. Invariant: a pid is signalled only while its process is not yet reaped."""
 
-    def __init__(self, commands: int, events: int, warden: Warden) -> None:
+    def __init__(self, commands: int, events: int, warden: Warden, enclosures: Enclosures) -> None:
         self._warden = warden
+        self._enclosures = enclosures
         self._commands = commands
         self._events = events
         self._pending = b""
@@ -90,7 +92,7 @@ class Parent:
             with warnings.catch_warnings():
                 # numpy's BLAS keeps idle threads, and sees to its own state when a process forks.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                pid = os.fork()
+                pid = self._enclosures.fork(wish_of(order))
         except OSError as error:
             self._warden.unborn(order.worker)
             self.tell("unborn", worker=order.worker, why=str(error))
@@ -104,6 +106,7 @@ class Parent:
         self._workers[pid] = order.worker
         self._warden.forked(order.worker, pid)
         self.tell("forked", worker=order.worker, pid=pid)
+        self._enclosures.forked()
         return False
 
     def _kill(self, worker_key: int) -> None:
@@ -143,6 +146,7 @@ class Parent:
         """Kills all that a worker left when it ended; gives the limit that it struck."""
         if pid not in self._workers:
             return "unknown"
+        self._enclosures.ended(pid)
         _kill_group(pid)
         return self._warden.ended(self._workers[pid])
 
@@ -219,7 +223,7 @@ def _remove_run_directory(path: str) -> None:
         if error.errno == errno.ENOENT:
             return
         raise
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o700:
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) in (0o700, 0o711):
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -228,21 +232,32 @@ def main() -> int:
     parser.add_argument("--run-directory", required=True, help="removed when the gateway goes without a word")
     parser.add_argument("--without-torch", action="store_true", help="leave importing torch to the workers")
     parser.add_argument("--control-groups", type=json.loads, default={}, help="folder of each controller, as JSON")
+    parser.add_argument("--encloses", action="store_true", help="get ready to enclose workers in sandboxes")
     arguments = parser.parse_args()
     commands, events = _private_streams()
     search_path = interpreter_path()
+    enclosures = Enclosures(arguments.run_directory)
+    if arguments.encloses:
+        enclosures.begin()
     warm_modules, problem = _import_for_models(not arguments.without_torch)
     linux.adopt_orphans()
+    if arguments.encloses:
+        enclosures.survey(sys.path)
     # What is frozen isn't touched by collections: its pages stay shared between parent and workers.
     gc.collect()
     gc.freeze()
 
-    warden = Warden(arguments.control_groups)
-    parent = Parent(commands, events, warden)
+    warden = Warden(arguments.control_groups, enclosures.helpers)
+    parent = Parent(commands, events, warden, enclosures)
     parent_pid = os.getpid()
     try:
         parent.tell(
-            "ready", pid=parent_pid, python=sys.version.split()[0], warmModules=warm_modules, torchProblem=problem
+            "ready",
+            pid=parent_pid,
+            python=sys.version.split()[0],
+            warmModules=warm_modules,
+            torchProblem=problem,
+            ownRoots=enclosures.gives_own_root,
         )
         order = parent.serve()
     finally:
@@ -252,8 +267,11 @@ def main() -> int:
     if order is not None:
         warden.enter(order.worker)
         if order.launch:
-            rank_group.launch(order, parent_pid)
-        leave(worker.run(enter(order, parent_pid, search_path)))
+            rank_group.launch(order, parent_pid, enclosures)
+        wish = wish_of(order)
+        data, pid, report = enter(order, parent_pid, search_path, enclosures)
+        told = None if report is None else report._asdict()
+        leave(worker.run(data, pid=pid, report=told, level="" if wish is None else wish.level))
     if parent.gateway_gone:
         _remove_run_directory(arguments.run_directory)
     return 0

@@ -3,25 +3,29 @@
 import os
 import sys
 
-from sconce_worker import linux, worker
+from sconce_worker import linux, rank_lines, seccomp, worker
 from sconce_worker.rank_group import take_order
-from sconce_worker.worker_setup import NEEDED_BY_MODELS, connect, interpreter_path, open_streams, settle
+from sconce_worker.worker_setup import NEEDED_BY_MODELS, interpreter_path, open_streams, settle, wish_of
 
 
 def main() -> int:
     linux.die_with_parent()
-    agent, order = take_order()
+    agent, order, place, _, report = take_order()
     if os.getppid() != agent:
         return 1
     local_rank = int(os.environ["LOCAL_RANK"])
     for name in NEEDED_BY_MODELS:
         __import__(name)
     search_path = interpreter_path()
-    data = connect(order, f"data-{local_rank}")
+    data = rank_lines.ask(place, local_rank)
     open_streams()
     os.environ.update(order.environment)
+    wish = wish_of(order)
+    if wish is not None and "calls" not in report["missing"]:
+        # torchrun had to start programs; a rank needn't.
+        seccomp.apply(seccomp.program(wish.calls._replace(network=True)))
     settle(order, search_path)
-    return worker.run(data, local_rank)
+    return worker.run(data, local_rank, report=report, level="" if wish is None else wish.level)
 
 
 if __name__ == "__main__":

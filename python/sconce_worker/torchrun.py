@@ -6,6 +6,9 @@ PyTorch's own listens on all of them, asks nobody who he is, and what the launch
 import socket
 import sys
 
+from sconce_worker import rank_lines
+from sconce_worker.rank_group import read_order
+
 _LOOPBACK = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "::1": "::1"}
 _NAMES = ("host_name", "port", "world_size", "is_master", "timeout", "wait_for_workers", "multi_tenant")
 
@@ -39,6 +42,8 @@ def _listener(address: str, port: int):
 
 
 def main() -> None:
+    handed_over = read_order()
+    rank_lines.hand_out(handed_over.place, handed_over.lines)
     import torch.distributed
 
     if torch.distributed.is_available():

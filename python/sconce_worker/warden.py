@@ -32,9 +32,13 @@ class Warden:
     Invariant: a process that is neither a worker nor below one, nor in a worker's group, is a leftover and is killed.
     """
 
-    def __init__(self, bases: dict) -> None:
-        """`bases`: the server's folder of control groups by controller; empty where there are none."""
+    def __init__(self, bases: dict, helpers=()) -> None:
+        """`bases`: the server's folder of control groups by controller; empty where there are none.
+
+        `helpers`: children of the parent that are no workers.
+        """
         self._bases = bases
+        self._helpers = frozenset(helpers)
         self._kept: dict = {}
         self._leaving: list = []
         self._next_look = 0.0
@@ -136,7 +140,7 @@ class Warden:
             remove_folder(base)
 
     def _end_leftovers(self, ended: Optional[int]) -> None:
-        known = {kept.pid for kept in self._kept.values()}
+        known = {kept.pid for kept in self._kept.values()} | self._helpers
         known.update(kept.watch.helper for kept in self._kept.values() if kept.watch is not None)
         for kept in self._kept.values():
             known.update([] if kept.group is None else kept.group.members())

@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 import socket
+from typing import Optional
 
 from sconce_worker import frames, loading, output, profiling
 from sconce_worker.batch_answer import BatchAnswer
@@ -17,12 +18,20 @@ _LATE_TIMES = 64
 _IDLE_MS = 20
 
 
-def run(data: socket.socket, rank: int = 0) -> int:
-    """Serves the gateway on `data` until it says stop or goes; gives the exit code. Only rank 0 answers."""
-    logging.info("[PID]%d", os.getpid())
+def run(data: socket.socket, rank: int = 0, pid: int = 0, report: Optional[dict] = None, level: str = "") -> int:
+    """Serves the gateway on `data` until it says stop or goes; gives the exit code. Only rank 0 answers.
+
+    `pid` is the process's number outside of its namespace, `report` what its enclosure holds: one of the level `strict`
+    that lacks something reads no archive.
+    """
+    pid = pid or os.getpid()
+    logging.info("[PID]%d", pid)
     logging.info("Torch worker started.")
     logging.info("Python runtime: %s", platform.python_version())
     try:
+        data.sendall(frames.encode_hello(pid, platform.python_version(), report))
+        if level == "strict" and report["missing"]:
+            return 1
         return _serve(data, frames.FrameReader(data), rank)
     except BrokenPipeError:
         return _disconnected()
@@ -32,7 +41,6 @@ def run(data: socket.socket, rank: int = 0) -> int:
 
 
 def _serve(data: socket.socket, reader: frames.FrameReader, rank: int) -> int:
-    data.sendall(frames.encode_hello(os.getpid(), platform.python_version()))
     frame = _next(reader)
     if frame is None:
         return _disconnected()

@@ -1,7 +1,8 @@
 """Makes a worker of a freshly forked child: its session, its channels to the gateway, its environment and paths.
 
-Nothing of an archive is imported or read here. The sandbox belongs between `enter` and the first frame. A child whose
-order has a `launch` becomes torchrun instead (rank_group.py), and each of its ranks does the rest by itself (rank.py).
+Nothing of an archive is imported or read here, and the sandbox (enclosure.py) is closed before anything is. A child
+whose order has a `launch` becomes torchrun instead (rank_group.py), and each of its ranks does the rest by itself
+(rank.py).
 """
 
 import faulthandler
@@ -10,9 +11,10 @@ import os
 import signal
 import socket
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from sconce_worker import linux
+from sconce_worker.enclosure import Enclosures, Report, Wish
 from sconce_worker.output import OutputHandler
 
 
@@ -38,34 +40,59 @@ class ForkOrder(NamedTuple):
     launch: tuple = ()
     # What the worker may use; see Limits.
     limits: dict = {}  # noqa: RUF012
+    # How many ranks a group has.
+    ranks: int = 0
+    # How it is enclosed; see enclosure.Wish. None: not at all.
+    enclosure: Optional[dict] = None
 
 
 # Modules of an archive must not be taken for these, so they are there before any model is.
 NEEDED_BY_MODELS = ("ts.context", "ts.service", "ts.model_loader", "ts.metrics.configured_cache")
 
 
-def enter(order: ForkOrder, parent_pid: int, interpreter_path: list) -> socket.socket:
-    """Turns this process into the worker of `order`; gives its data connection.
+class Entered(NamedTuple):
+    """A worker that is ready to load its model."""
+
+    data: socket.socket
+    # As the rest of the machine numbers it.
+    pid: int
+    # What the enclosure holds; None where there is none.
+    report: Optional[Report]
+
+
+def enter(order: ForkOrder, parent_pid: int, interpreter_path: list, enclosures: Enclosures) -> Entered:
+    """Turns this process into the worker of `order`.
 
     `interpreter_path` is the module search path without what PYTHONPATH added to it. Ends the process when the
     parent has gone meanwhile.
     """
     begin_session(parent_pid)
+    pid = linux.pid_outside()
     data = connect(order, "data")
     connect_streams(order)
     linux.set_command_line(order.title)
     os.environ.clear()
     os.environ.update(order.environment)
+    wish = wish_of(order)
+    report = None
+    if wish is not None:
+        report = enclosures.enter(wish, order.directory, [data.fileno()])
+        os.environ.update(enclosures.environment(wish))
     settle(order, interpreter_path)
     _reseed()
-    return data
+    return Entered(data, pid, report)
+
+
+def wish_of(order: ForkOrder) -> Optional[Wish]:
+    return None if order.enclosure is None else Wish(**order.enclosure)
 
 
 def begin_session(parent_pid: int) -> None:
     """A session of its own: what the model starts dies with it, and a signal from a terminal doesn't reach it."""
     os.setsid()
     linux.die_with_parent()
-    if os.getppid() != parent_pid:
+    # From a process namespace the parent has no number; the enclosure looks whether it lives.
+    if os.getppid() not in (parent_pid, 0):
         os._exit(1)
     _reset_signals()
 

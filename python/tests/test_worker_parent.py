@@ -146,7 +146,7 @@ LAUNCHED = """
 import json, os, subprocess, sys
 before = dict(os.environ)
 from sconce_worker.rank_group import take_order
-agent, order = take_order()
+agent, order, place, lines, report = take_order()
 left = subprocess.Popen(["sleep", "600"], start_new_session=True)
 print(json.dumps({"before": before, "agent": agent, "order": order._asdict(), "stdin": os.readlink("/proc/self/fd/0"),
                   "cwd": os.getcwd(), "leads": os.getsid(0) == os.getpid(), "left": left.pid}), flush=True)
@@ -160,7 +160,7 @@ def test_a_launched_interpreter_finds_the_order_but_nothing_of_the_model_on_its_
     assert set(channels) == {"stdout", "stderr"}
     said = json.loads(channels["stdout"].makefile().readline())
     assert (said["agent"], said["leads"], said["cwd"]) == (pid, True, str(HOME))
-    assert (said["order"]["nonce"], said["order"]["directory"]) == ("n", str(tmp_path))
+    assert (said["order"]["nonce"], said["order"]["directory"]) == ("", str(tmp_path))
     assert said["order"]["environment"] == {"PYTHONPATH": "/of/the/model"}
     assert {name: said["before"][name] for name in ("PYTHONPATH", "KEPT")} == {
         "PYTHONPATH": str(HOME),

@@ -2,6 +2,7 @@ import type { Batch, BatchSink } from '../inference/batch.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { ServedSignature } from '../inference/served-signature.js';
 import type { Share } from './placement.js';
+import type { SandboxReport } from './sandbox-report.js';
 
 /** Where a replica computes. `id` is the device's ordinal as the model sees it; `visible` are the server's ordinals that a group of ranks has to itself. */
 export type Device = { readonly kind: 'cpu' } | { readonly kind: 'gpu'; readonly id: number; readonly visible?: readonly number[] | undefined };
@@ -69,6 +70,8 @@ export interface Runner {
   /** Finishes the batches it holds, then ends. Killed when that takes longer than `graceMs`. */
   stop(graceMs: number): Promise<void>;
   kill(): void;
+  /** What holds around it; absent or undefined where nothing does, or until that is known. */
+  readonly sandbox?: SandboxReport | undefined;
   /** Resident memory now in bytes, if it can be told cheaply. */
   memoryBytes(): Promise<number | undefined>;
 }

@@ -5,6 +5,7 @@ import type { Log, Observer } from '../observability/observer.js';
 import { BackOff } from './back-off.js';
 import type { Backend, Runner, RunnerEvents, RunnerExit, RunnerSpec } from './backend.js';
 import { type CrashLog, LATE, looksOutOfMemory, probableCause } from './crash-log.js';
+import type { SandboxReport } from './sandbox-report.js';
 
 /** Told of what happens to a replica; the calls come in the order of the state table. */
 export interface ReplicaOwner {
@@ -86,6 +87,10 @@ export class Replica {
 
   get pid(): number | undefined {
     return this.#runner?.pid;
+  }
+
+  get sandbox(): SandboxReport | undefined {
+    return this.#runner?.sandbox;
   }
 
   get device(): RunnerSpec['device'] {

@@ -20,6 +20,7 @@ import { resolveLimits, type VersionLimits } from '../registry/version-limits.js
 import { createBackends, workerEnvironment } from './backends.js';
 import { createPlacement, findAccelerators } from './devices.js';
 import { createArchiveCache, createIntake, createSources, createUnpackingPool } from './intake.js';
+import { createAuthorSandbox, serverFiles } from './sandbox.js';
 import { timerMs } from './timer-ms.js';
 
 export interface AskOptions {
@@ -74,10 +75,11 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
     const accelerators = findAccelerators(settings, env);
     // Whoever runs a model of his own bounds it himself.
     const confinement = { limits: NO_LIMITS, groups: undefined };
+    const sandbox = createAuthorSandbox(settings, serverFiles(settings, cwd, []));
     // One worker has nobody to share an imported PyTorch with, and may not need it.
     const backends = createBackends(
       { ...settings, warmPython: false },
-      { runDirectory: workDirectory, interpreter, environment, cwd, logFolder: workDirectory, accelerators, confinement, devTracebacks: true, log },
+      { runDirectory: workDirectory, interpreter, environment, cwd, logFolder: workDirectory, accelerators, confinement, sandbox, devTracebacks: true, log },
     );
     for (const backend of backends.values()) closing.push(() => backend.stop());
     const intake = createIntake(settings, {

@@ -10,6 +10,7 @@ import type { ServableModel } from '../inference/servable-model.js';
 import type { Log } from '../observability/observer.js';
 import type { Accelerators } from '../platform/accelerators.js';
 import type { SequenceHeaderNames } from '../scheduling/sequence-headers.js';
+import type { Sandbox } from './sandbox.js';
 
 /** The folder of the installed package. */
 export const HOME = fileURLToPath(new URL('../..', import.meta.url));
@@ -25,6 +26,8 @@ export interface Surroundings {
   readonly logFolder: string;
   readonly accelerators: Accelerators;
   readonly confinement: Confinement;
+  /** undefined: models have all rights of the server. */
+  readonly sandbox: Sandbox | undefined;
   /** Whether clients hear what handlers raise: only where the client is the handler's author. */
   readonly devTracebacks: boolean;
   readonly log: Log;
@@ -33,7 +36,7 @@ export interface Surroundings {
 /** The kinds of backend: a new one is a line here. */
 export function createBackends(
   settings: Settings,
-  { runDirectory, interpreter, environment, cwd, logFolder, accelerators, confinement, devTracebacks, log }: Surroundings,
+  { runDirectory, interpreter, environment, cwd, logFolder, accelerators, confinement, sandbox, devTracebacks, log }: Surroundings,
 ): ReadonlyMap<ServableModel['backend'], Backend> {
   const python = new PythonBackend({
     interpreter,
@@ -51,6 +54,7 @@ export function createBackends(
     showDevices: (ordinals) => accelerators.showing(ordinals),
     logFolder,
     confinement,
+    sandbox,
     devTracebacks,
     log: log.named('sconce.python'),
   });

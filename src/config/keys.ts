@@ -1,6 +1,8 @@
+import { grantsByModel, SANDBOX_LEVELS } from './grants.js';
 import {
   boolean,
   integer,
+  integerRange,
   longInteger,
   namedPaths,
   oneOf,
@@ -180,6 +182,37 @@ const KEYS = {
   maxArchiveBytes: key('sconce_max_archive_bytes', longInteger, '17179869184', 'Longest archive, bytes.', { env: 'SCONCE_MAX_ARCHIVE_BYTES' }),
   maxUnpackedBytes: key('sconce_max_unpacked_bytes', longInteger, '34359738368', 'What an archive may unpack to, bytes.', { env: 'SCONCE_MAX_UNPACKED_BYTES' }),
   maxArchiveEntries: key('sconce_max_archive_entries', integer(1), '100000', 'Files in an archive.', { env: 'SCONCE_MAX_ARCHIVE_ENTRIES' }),
+  sandbox: key(
+    'sconce_sandbox',
+    oneOf(...SANDBOX_LEVELS),
+    'standard',
+    'The sandbox of workers: `standard` holds what this machine can hold and tells the rest, `strict` refuses to load a model instead, `off` gives handlers all rights of the server.',
+    { env: 'SCONCE_SANDBOX' },
+  ),
+  grants: key('sconce_grants', grantsByModel, '{}', 'What workers of single models may do beyond that; an archive can only ask for it.', {
+    env: 'SCONCE_GRANTS',
+  }),
+  isolation: key(
+    'sconce_isolation',
+    oneOf('thread', 'process'),
+    'thread',
+    'Where ONNX models and JavaScript handlers run: in threads of the server, or in sandboxed processes.',
+    { env: 'SCONCE_ISOLATION' },
+  ),
+  workerUsers: key(
+    'sconce_worker_users',
+    integerRange(1000, 4_294_967_293),
+    '2000000000-2000065535',
+    'User numbers for workers where the server runs as root: each worker takes one that no other has.',
+    { env: 'SCONCE_WORKER_USERS' },
+  ),
+  workerRoomMb: key(
+    'sconce_worker_room_mb',
+    integer(0),
+    '0',
+    'What a sandboxed worker may write to /tmp, /dev/shm and its own copy of the model, MiB in memory; 0: half of its memory limit.',
+    { env: 'SCONCE_WORKER_ROOM_MB' },
+  ),
   workerMemoryMb: key(
     'sconce_worker_memory_mb',
     integer(0),

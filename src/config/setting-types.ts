@@ -68,6 +68,17 @@ export const regularExpressions: SettingType<readonly string[]> = {
 };
 
 export const texts: SettingType<readonly string[]> = { allowed: 'a list, separated by commas', read: splitList };
+/** `first-last`, both included. */
+export function integerRange(min: number, max: number): SettingType<{ readonly first: number; readonly last: number }> {
+  return {
+    allowed: `first-last, whole numbers from ${min} to ${max}`,
+    read: (value) => {
+      const [, first, last] = /^\s*(\d{1,10})\s*-\s*(\d{1,10})\s*$/.exec(value) ?? [];
+      const range = { first: Number(first), last: Number(last) };
+      return range.first >= min && range.first <= range.last && range.last <= max ? range : undefined;
+    },
+  };
+}
 
 /** `name=path,name=path` */
 export const namedPaths: SettingType<ReadonlyMap<string, string>> = {

@@ -49,6 +49,13 @@ export interface SconceModelConfig {
   readonly intraOpThreads: number;
   /** Of each Python worker, beside the server's: the stricter holds. YAML keys `limits.memoryMb`, `limits.processes`, `limits.fileMb`, `limits.openFiles`, `limits.logKbPerS`. */
   readonly limits?: WorkerLimits | undefined;
+  /** What the archive says that it can't do without; the operator's `sconce_grants` alone gives it. YAML keys `needs.network`, `needs.exec`. */
+  readonly needs?: SandboxNeeds | undefined;
+}
+
+export interface SandboxNeeds {
+  readonly network: boolean;
+  readonly exec: boolean;
 }
 
 /** How many devices one worker of the model takes together; 0 for a model that isn't parallel, which takes both keys. */

@@ -1,4 +1,4 @@
-import type { ModelConfig, SconceModelConfig } from '../inference/model-config.js';
+import type { ModelConfig, SandboxNeeds, SconceModelConfig } from '../inference/model-config.js';
 import type { WorkerLimits } from '../inference/worker-limits.js';
 import type { Log } from '../observability/observer.js';
 import { parseYaml } from './yaml-document.js';
@@ -144,7 +144,21 @@ function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
     python: typeof python === 'string' ? python : undefined,
     intraOpThreads: Math.max(1, Math.round(positive(of, 'intraOpThreads', 'sconce.intraOpThreads') ?? 1)),
     limits: limits(of.limits, warn),
+    needs: needs(of.needs, warn),
   };
+}
+
+function needs(block: unknown, warn: Warn): SandboxNeeds | undefined {
+  if (block === undefined || block === null) return undefined;
+  if (!isDocument(block)) {
+    warn('sconce.needs', 'a mapping');
+    return undefined;
+  }
+  const need = (key: 'network' | 'exec'): boolean => {
+    if (block[key] !== undefined && typeof block[key] !== 'boolean') warn(`sconce.needs.${key}`, 'true or false');
+    return block[key] === true;
+  };
+  return { network: need('network'), exec: need('exec') };
 }
 
 function wholeThreads(threads: number | undefined): number | undefined {

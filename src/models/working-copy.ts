@@ -1,15 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, mkdir, readdir, realpath, stat, symlink } from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, readdir, realpath, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Files above this size are linked to instead of copied: weights, which handlers read and don't write. */
 const LINK_ABOVE_BYTES = 64 * 2 ** 20;
 
+/**
+ * A worker may be another user than the server and sees its model as a layer that it may write to: what it may change there is said by these. Nobody else
+ * gets at the files: they lie in a folder of the server alone.
+ */
+const FOLDER_MODE = 0o777;
+const FILE_MODE = 0o666;
+
 /** Makes a fresh, empty folder for one registration. */
 export async function workingFolder(workDirectory: string): Promise<string> {
   const folder = join(workDirectory, 'models', randomBytes(16).toString('hex'));
   await mkdir(folder, { recursive: true });
+  await chmod(folder, FOLDER_MODE);
   return folder;
 }
 
@@ -23,11 +31,15 @@ export async function copyTree(from: string, to: string): Promise<void> {
     const target = join(to, entry.name);
     if (entry.isDirectory()) {
       await mkdir(target);
+      await chmod(target, FOLDER_MODE);
       await copyTree(source, target);
     } else if (entry.isFile()) {
       const { size } = await stat(source);
       if (size > LINK_ABOVE_BYTES) await symlink(source, target);
-      else await copyFile(source, target, constants.COPYFILE_FICLONE);
+      else {
+        await copyFile(source, target, constants.COPYFILE_FICLONE);
+        await chmod(target, FILE_MODE);
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { CrashDossier } from '../backends/crash-dossier.js';
+import type { SandboxReport } from '../backends/sandbox-report.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ServableModel } from '../inference/servable-model.js';
@@ -51,6 +52,8 @@ export interface WorkerDescription {
   readonly memoryBytes: number;
   /** -1 until known. */
   readonly pid: number;
+  /** What holds around it; undefined where nothing does. */
+  readonly sandbox?: SandboxReport | undefined;
   readonly gpu: boolean;
   readonly gpuUsage: string;
 }

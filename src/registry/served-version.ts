@@ -198,6 +198,7 @@ export class ServedVersion {
           ready: replica.state === 'ready',
           memoryBytes: this.#memoryBytes.get(replica.id) ?? 0,
           pid: replica.pid ?? -1,
+          sandbox: replica.sandbox,
           gpu,
           gpuUsage: replica.device.kind === 'gpu' ? parts.gpus.textOf(replica.device.visible?.[0] ?? replica.device.id) : 'N/A',
         };

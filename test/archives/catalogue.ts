@@ -46,5 +46,10 @@ export const CATALOGUE: readonly TestArchive[] = [
 
 /** Lines of config.properties that every server under test has; `root` is the project's folder. */
 export function commonSettings(root: string): Readonly<Record<string, string>> {
-  return { metrics_config: join(root, 'test', 'archives', 'custom-metrics', 'metrics.yaml'), disable_system_metrics: 'true' };
+  return {
+    metrics_config: join(root, 'test', 'archives', 'custom-metrics', 'metrics.yaml'),
+    disable_system_metrics: 'true',
+    // Inductor runs a C++ compiler. What it makes is kept from run to run.
+    sconce_grants: JSON.stringify({ compiled: { exec: true, write: [join(root, '.cache', 'inductor-shared')], environment: ['TORCHINDUCTOR_CACHE_DIR'] } }),
+  };
 }

@@ -19,7 +19,7 @@ let management: GrpcClient;
 beforeAll(async () => {
   await archive(server.store, { name: 'spare', handler: 'spoken_to.py' });
   const models = [await archive(server.store, { name: 'talk', handler: 'spoken_to.py', config: ONE })];
-  await server.start({ args: ['--models', ...models], config: { default_workers_per_model: '1', job_queue_size: '1000' } });
+  await server.start({ args: ['--models', ...models], config: { default_workers_per_model: '1', job_queue_size: '1000', ...server.sharing('talk') } });
   inference = new GrpcClient(server.grpcInference, Inference.fullName);
   management = new GrpcClient(server.grpcManagement, Management.fullName);
 });
@@ -90,7 +90,7 @@ describe('predictions', () => {
   });
 
   it('end at the client’s deadline, and leave the worker to others', async () => {
-    const flag = join(server.folder, 'go-on');
+    const flag = join(server.shared, 'go-on');
 
     const late = await inference.failure(predictions, wish({ do: 'wait', file: flag }), { options: { deadline: Date.now() + 300 } });
     writeFileSync(flag, '');
@@ -273,6 +273,7 @@ describe('a server with tokens, TLS and the defaults', () => {
       certificate_file: file('rsa.crt.pem'),
       private_key_file: file('rsa-pkcs8.key.pem'),
       max_request_size: '100000',
+      ...guarded.sharing('talk'),
     };
     await guarded.start({ args: ['--models', ...models], tokens: true, config });
     const keys = JSON.parse(readFileSync(join(guarded.folder, 'key_file.json'), 'utf8'));
@@ -304,7 +305,7 @@ describe('a server with tokens, TLS and the defaults', () => {
     const watching = health.serverStream(Health.methods.watch, { service: '' });
     const watch = collected(watching);
     await new Promise((resolve) => watching.once('data', resolve));
-    const flag = join(guarded.folder, 'go-on');
+    const flag = join(guarded.shared, 'go-on');
     const begun = one.unary(predictions, wish({ do: 'wait', file: flag }), { token: inferenceKey });
     await guarded.eventually(async () => (await one.failure(ping, {}, { token: inferenceKey })).code === 0, 'the call is on its way');
     guarded.signal('SIGTERM');

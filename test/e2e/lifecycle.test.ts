@@ -33,9 +33,12 @@ describe('SIGTERM', () => {
 
   it('ends within the drain time although a handler never returns, and answers its caller', async () => {
     const file = await archive(server.store, { name: 'stuck', handler: 'scripted.py' });
-    await server.start({ args: ['--models', `stuck=${file}`], config: { default_workers_per_model: '1', sconce_drain_timeout_s: '1' } });
-    const started = join(server.folder, 'started');
-    const wish = JSON.stringify({ do: 'hold', started, until: join(server.folder, 'never') });
+    await server.start({
+      args: ['--models', `stuck=${file}`],
+      config: { default_workers_per_model: '1', sconce_drain_timeout_s: '1', ...server.sharing('stuck') },
+    });
+    const started = join(server.shared, 'started');
+    const wish = JSON.stringify({ do: 'hold', started, until: join(server.shared, 'never') });
     const stuck = server.predict('stuck', { body: wish, headers: { 'content-type': 'application/json' } });
     await server.eventually(async () => existsSync(started), 'the handler has the request');
 

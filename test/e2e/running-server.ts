@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,6 +72,8 @@ export interface ServerOptions {
 export class RunningServer {
   readonly folder = mkdtempSync(join(tmpdir(), 'sconce-e2e-'));
   readonly store = join(this.folder, 'store');
+  /** Where handlers and tests meet: `sharing` lets a model's sandbox write there. */
+  readonly shared = join(this.folder, 'shared');
   output = '';
   #child: ChildProcess | undefined;
   #exit: Promise<number | null> = Promise.resolve(null);
@@ -79,6 +81,13 @@ export class RunningServer {
 
   constructor() {
     mkdirSync(this.store);
+    mkdirSync(this.shared);
+    chmodSync(this.shared, 0o777);
+  }
+
+  /** A line of config.properties by which workers of these models may write to `shared`. */
+  sharing(...models: readonly string[]): { readonly sconce_grants: string } {
+    return { sconce_grants: JSON.stringify(Object.fromEntries(models.map((model) => [model, { write: [this.shared] }]))) };
   }
 
   get pid(): number {

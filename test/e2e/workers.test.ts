@@ -44,7 +44,7 @@ async function register(model: string, workers: number, config?: string): Promis
 }
 
 beforeAll(async () => {
-  await server.start();
+  await server.start({ config: server.sharing('one') });
   await register('one', 1);
   await register('two', 2);
   await register('once', 1, 'sconce:\n  retryOnWorkerDeath: false\n');
@@ -55,7 +55,7 @@ afterAll(() => server.dispose());
 describe('a Python worker', () => {
   it('that is killed while it computes loses no request: it is tried once more on a new worker', async () => {
     const [worker] = await workersOf('one');
-    const [started, until] = [join(server.folder, 'started'), join(server.folder, 'until')];
+    const [started, until] = [join(server.shared, 'started'), join(server.shared, 'until')];
     const answer = script('one', { do: 'hold', started, until });
     await server.eventually(async () => existsSync(started), 'it computes');
 

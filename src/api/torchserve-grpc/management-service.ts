@@ -67,7 +67,7 @@ async function describe({ modelName, modelVersion }: DescribeModelRequest, { gat
   const version = named(modelVersion);
   gate.describe(modelName, version === 'all' ? undefined : version);
   await refreshMemory();
-  return message(version === 'all' ? gate.describeAll(modelName).map(describedVersion) : [describedVersion(gate.describe(modelName, version))]);
+  return message(version === 'all' ? gate.describeAll(modelName).map((one) => describedVersion(one)) : [describedVersion(gate.describe(modelName, version))]);
 }
 
 /** TorchServe treats this like a prediction, down to the status of an unknown model. */

@@ -1,8 +1,11 @@
 import type { VersionDescription } from '../../admission/management-gate.js';
 import { parallelLevelOf } from '../../inference/model-config.js';
 
-/** One element of describe, field by field in TorchServe's order. `crashes` and `inputRules` are ours: they stand there when a worker has died, and for a model that has rules. */
-export function describedVersion(version: VersionDescription): Record<string, unknown> {
+/**
+ * One element of describe, field by field in TorchServe's order. `crashes` and `inputRules` are ours: they stand there when a worker has died, and for a model that has rules; each worker's `sandbox` is
+ * ours too, and is told when it is asked for.
+ */
+export function describedVersion(version: VersionDescription, withSandbox = false): Record<string, unknown> {
   const { model, workers, queue, crashes } = version;
   const { config } = model;
   const hasSequences = (config.sequenceMaxIdleMs ?? 0) > 0;
@@ -40,6 +43,7 @@ export function describedVersion(version: VersionDescription): Record<string, un
       pid: worker.pid,
       gpu: worker.gpu,
       gpuUsage: worker.gpuUsage,
+      ...(withSandbox ? { sandbox: worker.sandbox ?? null } : {}),
     })),
     jobQueueStatus: { remainingCapacity: queue.remainingCapacity, pendingRequests: queue.pendingRequests },
     ...(model.inputRules === undefined ? {} : { inputRules: model.inputRules }),

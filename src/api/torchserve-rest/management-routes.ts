@@ -31,12 +31,18 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
     const version = segments.length === 3 ? params.get('version') : undefined;
     gate.describe(model, version === 'all' ? undefined : version);
     await refreshMemory();
-    if (version === 'all') return reply.json(200, gate.describeAll(model).map(describedVersion));
+    const withSandbox = WishParameters.ofQuery(request).boolean('sandbox', false);
+    if (version === 'all') {
+      return reply.json(
+        200,
+        gate.describeAll(model).map((one) => describedVersion(one, withSandbox)),
+      );
+    }
     const found = gate.describe(model, version);
     if (WishParameters.ofQuery(request).boolean('customized', false)) {
       return sendDescription(reply, await describeCustomized(inference, request, found, version));
     }
-    reply.json(200, [describedVersion(found)]);
+    reply.json(200, [describedVersion(found, withSandbox)]);
   };
   const unregister: Route['handle'] = async (_request, reply, params) => {
     const model = params.get('model');

@@ -1,4 +1,5 @@
 import type { InferenceRequest } from '../../inference/request.js';
+import { readSandboxReport, type SandboxReport } from '../sandbox-report.js';
 import { ByteCursor } from './byte-cursor.js';
 
 // The wire between gateway and worker: frames of u32 length, u8 type and payload; every number is little endian. The length counts type and payload.
@@ -38,7 +39,7 @@ export interface WirePart {
 }
 
 export type WorkerFrame =
-  | { readonly kind: 'hello'; readonly pid: number; readonly python: string }
+  | { readonly kind: 'hello'; readonly pid: number; readonly python: string; readonly sandbox?: SandboxReport }
   | { readonly kind: 'loaded'; readonly code: number; readonly message: string; readonly lastLine: string; readonly traceback?: string }
   | { readonly kind: 'parts'; readonly batchId: number; readonly final: boolean; readonly handlerMicros: number; readonly parts: readonly WirePart[] }
   | { readonly kind: 'batch-error'; readonly batchId: number; readonly code: number; readonly message: string; readonly handlerMicros: number }
@@ -167,8 +168,10 @@ function decodeBatchDone(cursor: ByteCursor): WorkerFrame | undefined {
 }
 
 function decodeHello(payload: Buffer): WorkerFrame | undefined {
-  const { pid, python } = objectOf(payload);
-  return typeof pid === 'number' && typeof python === 'string' ? { kind: 'hello', pid, python } : undefined;
+  const { pid, python, sandbox } = objectOf(payload);
+  const report = readSandboxReport(sandbox);
+  if (typeof pid !== 'number' || typeof python !== 'string' || (sandbox !== undefined && report === undefined)) return undefined;
+  return { kind: 'hello', pid, python, ...(report === undefined ? {} : { sandbox: report }) };
 }
 
 function decodeLoaded(payload: Buffer): WorkerFrame | undefined {

@@ -2,11 +2,15 @@ import type { RunnerSpec } from '../backend.js';
 import type { LoadOrder } from './frames.js';
 import type { PythonBackendOptions } from './python-options.js';
 
-/** What a worker, or every rank of a group alike, is told to load. */
-export function loadOrder({ model, device, share, batchSize }: RunnerSpec, { limitMaxImagePixels, devTracebacks }: PythonBackendOptions): LoadOrder {
+/** What a worker, or every rank of a group alike, is told to load; `directory` is where it finds the model. */
+export function loadOrder(
+  { model, device, share, batchSize }: RunnerSpec,
+  directory: string,
+  { limitMaxImagePixels, devTracebacks }: PythonBackendOptions,
+): LoadOrder {
   return {
     modelName: model.name,
-    modelDir: model.directory,
+    modelDir: directory,
     handler: model.handler ?? null,
     gpuId: device.kind === 'gpu' ? device.id : null,
     batchSize,

@@ -8,6 +8,7 @@ import type { ControlGroups } from '../../platform/control-groups.js';
 import { OutputLines } from '../../platform/output-lines.js';
 import { killWithGroup } from '../../platform/processes.js';
 import { STRUCK, type Struck } from './confinement.js';
+import type { EnclosureWish } from './enclosure.js';
 
 /** What the parent needs to make a worker; see python/sconce_worker/worker_setup.py. */
 export interface ForkOrder {
@@ -24,6 +25,10 @@ export interface ForkOrder {
   readonly launch?: readonly string[];
   /** What is undefined is not sent, and not limited. */
   readonly limits: Omit<WorkerLimits, 'logBytesPerS'>;
+  /** How many ranks a group has; 0 for a worker alone. */
+  readonly ranks: number;
+  /** undefined: the worker has all rights of the server. */
+  readonly enclosure: EnclosureWish | undefined;
 }
 
 /** How a worker's process ended. All undefined when the parent ended first and couldn't tell. */
@@ -44,6 +49,8 @@ export interface ParentFacts {
   readonly python: string;
   /** Top-level modules that are there only because the parent imported torch. */
   readonly warmModules: ReadonlySet<string>;
+  /** Sandboxed workers get roots of their own. */
+  readonly ownRoots: boolean;
 }
 
 export interface ParentOptions {
@@ -53,13 +60,22 @@ export interface ParentOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly withTorch: boolean;
   readonly groups: ControlGroups | undefined;
+  /** Gets ready to enclose workers in sandboxes. */
+  readonly encloses: boolean;
   /** Called whenever the last worker has gone. */
   readonly onIdle: () => void;
   readonly log: Log;
 }
 
 const parentEvent = z.discriminatedUnion('event', [
-  z.object({ event: z.literal('ready'), pid: z.int(), python: z.string(), warmModules: z.array(z.string()), torchProblem: z.string().nullable() }),
+  z.object({
+    event: z.literal('ready'),
+    pid: z.int(),
+    python: z.string(),
+    warmModules: z.array(z.string()),
+    torchProblem: z.string().nullable(),
+    ownRoots: z.boolean(),
+  }),
   z.object({ event: z.literal('forked'), worker: z.int(), pid: z.int().min(2) }),
   z.object({ event: z.literal('unborn'), worker: z.int(), why: z.string() }),
   z.object({
@@ -96,9 +112,10 @@ export class WarmParent {
   readonly #workers = new Map<number, { readonly watch: ProcessWatch; pid: number | undefined }>();
 
   constructor(private readonly options: ParentOptions) {
-    const { interpreter, pythonHome, runDirectory, environment, withTorch, groups, log } = options;
+    const { interpreter, pythonHome, runDirectory, environment, withTorch, groups, encloses, log } = options;
     const args = ['-u', '-m', 'sconce_worker.parent', '--run-directory', runDirectory, ...(withTorch ? [] : ['--without-torch'])];
     if (groups !== undefined) args.push('--control-groups', JSON.stringify(groups.folders));
+    if (encloses) args.push('--encloses');
     // Detached: a session of its own, so that a signal from the terminal reaches the gateway alone.
     this.#child = spawn(interpreter, args, { cwd: pythonHome, env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     const child = this.#child;
@@ -179,9 +196,9 @@ export class WarmParent {
       return this.#destroy();
     }
     if (event.event === 'ready') {
-      const { python, torchProblem, warmModules } = event;
+      const { python, torchProblem, warmModules, ownRoots } = event;
       if (torchProblem !== null) this.options.log.info(`${this.options.interpreter} has no torch to import in advance (${torchProblem}).`);
-      return ready({ python, warmModules: new Set(warmModules) });
+      return ready({ python, warmModules: new Set(warmModules), ownRoots });
     }
     const worker = this.#workers.get(event.worker);
     if (worker === undefined) return;

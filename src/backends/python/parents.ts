@@ -59,11 +59,21 @@ export class Parents {
       return found.parent;
     }
     clearTimeout(found?.idleTimer);
-    const { pythonHome, runDirectory, confinement, log } = this.options;
+    const { pythonHome, runDirectory, confinement, sandbox, log } = this.options;
     const environment = parentEnvironment(this.options);
     const onIdle = () => this.#watchIdle(key, kept);
     const kept: Kept = {
-      parent: new WarmParent({ interpreter, pythonHome, runDirectory, environment, withTorch, groups: confinement.groups, onIdle, log }),
+      parent: new WarmParent({
+        interpreter,
+        pythonHome,
+        runDirectory,
+        environment,
+        withTorch,
+        groups: confinement.groups,
+        encloses: sandbox !== undefined,
+        onIdle,
+        log,
+      }),
       idleTimer: undefined,
     };
     this.#kept.set(key, kept);

@@ -5,6 +5,8 @@ import type { PythonBackendOptions } from './python-options.js';
 import { WorkerChannels } from './worker-channels.js';
 import { WorkerProcess } from './worker-process.js';
 
+const NO_NEEDS = { network: false, exec: false };
+
 /** Runs TorchServe handlers in processes of their own, forked from a warm interpreter. */
 export class PythonBackend implements Backend {
   readonly name = 'python';
@@ -19,6 +21,8 @@ export class PythonBackend implements Backend {
 
   /** Starts the model's parent if it doesn't run. Rejects with BackendUnavailable: no such interpreter, say. */
   async prepare(model: ServableModel): Promise<void> {
+    const ungranted = this.options.sandbox?.policy.ungranted(model.name, model.config.sconce.needs ?? NO_NEEDS);
+    if (ungranted !== undefined) this.options.log.warn(ungranted);
     await this.#channels.listen();
     await this.#parents.parentFor(model);
   }

@@ -1,5 +1,7 @@
 import type { Log } from '../../observability/observer.js';
+import type { SandboxPolicy } from '../sandbox-policy.js';
 import type { Confinement } from './confinement.js';
+import type { EnclosureOptions } from './enclosure.js';
 
 /** What the python backend is told of its surroundings. */
 export interface PythonBackendOptions {
@@ -31,5 +33,7 @@ export interface PythonBackendOptions {
   readonly devTracebacks?: boolean | undefined;
   /** What bounds workers, and by what means. */
   readonly confinement: Confinement;
+  /** What encloses workers; undefined: nothing does. */
+  readonly sandbox?: (EnclosureOptions & { readonly policy: SandboxPolicy }) | undefined;
   readonly log: Log;
 }

@@ -1,6 +1,8 @@
 import type { RunnerSpec } from '../backend.js';
+import type { SandboxRules } from '../sandbox-policy.js';
 import type { PythonBackendOptions } from './python-options.js';
 import { groupEnvironment, rankGroupOf } from './rank-group.js';
+import { visibleEnvironment } from './visible-environment.js';
 
 export interface WorkerEnvironment {
   readonly environment: Readonly<Record<string, string>>;
@@ -8,9 +10,10 @@ export interface WorkerEnvironment {
   readonly pythonPath: readonly string[];
 }
 
-/** What a worker finds in `os.environ` and at the front of `sys.path`, as TorchServe orders it. */
-export function workerEnvironment(options: PythonBackendOptions, { model, device }: RunnerSpec): WorkerEnvironment {
-  const { environment, sequenceHeaders, metricsConfigPath } = options;
+/** What a worker finds in `os.environ` and at the front of `sys.path`, as TorchServe orders it. `rules` are those of its sandbox; undefined where it has none. */
+export function workerEnvironment(options: PythonBackendOptions, { model, device }: RunnerSpec, rules?: SandboxRules): WorkerEnvironment {
+  const { sequenceHeaders, metricsConfigPath } = options;
+  const environment = rules === undefined ? options.environment : visibleEnvironment(options.environment, rules.environment);
   const pythonPath = [
     ...handlerFolder(model.handler),
     ...options.inheritedPythonPath.split(':').filter((entry) => entry !== ''),
@@ -46,15 +49,13 @@ export function handlerFolder(handler: string | undefined): readonly string[] {
   return [slash < 0 ? path : path.slice(0, slash)];
 }
 
-const PARENT_NEEDS = new Set(['PATH', 'HOME', 'USER', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'DYLD_LIBRARY_PATH']);
-/** Settings of the loader, the interpreter and numerical libraries, which read them once: when the parent imports them. */
-const PARENT_NEEDS_PREFIX = /^(LC_|PYTHON|OMP_|KMP_|GOMP_|MKL_|OPENBLAS_|BLIS_|NUMEXPR_|DNNL_|ONEDNN_|MALLOC_|TORCH|PYTORCH_|CUDA_|NVIDIA_|HIP_|ROCR_|HSA_)/;
+/** Where it finds the user's own packages and puts temporary files. The rest are settings that libraries read once: when the parent imports them. */
+const PARENT_NEEDS = ['HOME', 'USER', 'TMPDIR', 'TEMP', 'TMP'];
 
 /** The parent's whole environment. Only what it needs: a forked worker can read this block for ever, whatever is removed later. */
 export function parentEnvironment({ environment, inheritedPythonPath, pythonHome }: PythonBackendOptions): Readonly<Record<string, string>> {
-  const kept = Object.entries(environment).filter(([name]) => PARENT_NEEDS.has(name) || PARENT_NEEDS_PREFIX.test(name));
   return {
-    ...Object.fromEntries(kept),
+    ...visibleEnvironment(environment, PARENT_NEEDS),
     PYTHONPATH: inheritedPythonPath === '' ? pythonHome : `${pythonHome}:${inheritedPythonPath}`,
   };
 }

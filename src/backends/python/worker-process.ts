@@ -7,18 +7,20 @@ import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren }
 import type { Runner, RunnerEvents, RunnerExit, RunnerSpec } from '../backend.js';
 import { LATE, looksOutOfMemory } from '../crash-log.js';
 import { LineTail } from '../line-tail.js';
+import { missingText, type SandboxReport } from '../sandbox-report.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
 import { outOfMemory, verdictOf } from './confinement.js';
 import { DataLines } from './data-lines.js';
+import type { Enclosure } from './enclosure.js';
+import { orderWorker } from './fork-order.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
 import { loadOrder } from './load-order.js';
 import { type ProcessEnd, UNKNOWN_END, type WarmParent } from './parent.js';
 import type { Parents } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
-import { type RankGroup, rankGroupOf, torchrunArguments } from './rank-group.js';
+import { type RankGroup, rankGroupOf } from './rank-group.js';
 import type { ChannelName, ExpectedWorker, WorkerChannels } from './worker-channels.js';
-import { workerEnvironment } from './worker-environment.js';
 import { WorkerOutput } from './worker-output.js';
 
 export interface WorkerSurroundings {
@@ -82,6 +84,10 @@ export class WorkerProcess implements Runner {
   readonly #outputs: WorkerOutput[] = [];
   readonly #batches: BatchesInFlight;
   readonly #limits: WorkerLimits;
+  #enclosure: Enclosure | undefined;
+  #sandbox: SandboxReport | undefined;
+  /** Where the worker finds its model. */
+  #directory: string;
   #settleLoad: { resolve(): void; reject(error: SconceError): void } | undefined;
   #resolveGone: () => void = () => undefined;
   readonly #whenGone = new Promise<void>((resolve) => {
@@ -97,9 +103,15 @@ export class WorkerProcess implements Runner {
     const overlaps = spec.model.config.asyncCommunication ?? false;
     this.#limits = stricter(surroundings.options.confinement.limits, spec.model.config.sconce.limits ?? NO_LIMITS);
     this.#group = rankGroupOf(spec.model.config);
+    this.#directory = spec.model.directory;
     this.pipelineDepth = this.#group !== undefined ? GROUP_PIPELINE_DEPTH : overlaps ? OVERLAP_DEPTH : PIPELINE_DEPTH;
     this.#lines = new DataLines(this.#group?.size ?? 1);
     this.#batches = new BatchesInFlight(spec.maxResponseBytes, this.#group?.receivers ?? 1, overlaps);
+  }
+
+  /** What holds around it; undefined until it is known, and where nothing was asked for. */
+  get sandbox(): SandboxReport | undefined {
+    return this.#sandbox;
   }
 
   /** Of a group: torchrun's. */
@@ -163,26 +175,25 @@ export class WorkerProcess implements Runner {
 
   async #fork(): Promise<void> {
     const { channels, parents, options } = this.surroundings;
-    const { model, workerName, share } = this.spec;
-    const launch = this.#group === undefined ? [] : torchrunArguments(this.spec, this.#group.size, options.logFolder);
     await channels.listen();
-    const parent = await parents.parentFor(model);
+    const parent = await parents.parentFor(this.spec.model);
+    const { ownRoots } = await parent.ready;
     if (this.#state !== 'loading') return;
-    this.#parent = parent;
-    this.#expected = channels.expect(this.key, this.#group?.size ?? 0, (name, socket, first) => this.#take(name, socket, first));
-    const { environment, pythonPath } = workerEnvironment(options, this.spec);
+    const expected = channels.expect(this.key, this.#group?.size ?? 0, (name, socket, first) => this.#take(name, socket, first));
+    this.#expected = expected;
     const { logBytesPerS: _, ...limits } = this.#limits;
-    const title = `model_service_worker.py ${workerName}`;
-    const order = { worker: this.key, nonce: this.#expected.nonce, socket_path: channels.socketPath, title, environment, python_path: pythonPath };
-    parent.fork(
-      { ...order, directory: model.directory, cores: share.cores ?? [], launch, limits },
-      {
-        forked: (pid) => {
-          this.#pid = pid;
-        },
-        exited: (end) => this.#exited(end),
+    const given = { worker: this.key, nonce: expected.nonce, socket_path: channels.socketPath, limits };
+    const { order, enclosure } = await orderWorker(this.spec, options, { ...given, group: this.#group, ownRoots });
+    if (this.#state !== 'loading') return void enclosure?.give();
+    this.#enclosure = enclosure;
+    this.#directory = order.directory;
+    this.#parent = parent;
+    parent.fork(order, {
+      forked: (pid) => {
+        this.#pid = pid;
       },
-    );
+      exited: (end) => this.#exited(end),
+    });
   }
 
   #take(name: ChannelName, socket: Socket, first: Buffer): void {
@@ -211,7 +222,8 @@ export class WorkerProcess implements Runner {
   #frames(rank: number, socket: Socket): (chunk: Buffer) => void {
     const { maxResponseBytes } = this.spec;
     // Only when all are there: from then on no secret is of use, and code of the model may run.
-    if (this.#lines.connect(rank, socket)) this.#lines.send(encodeLoad(loadOrder(this.spec, this.surroundings.options)), this.#lines.count, false);
+    if (this.#lines.connect(rank, socket))
+      this.#lines.send(encodeLoad(loadOrder(this.spec, this.#directory, this.surroundings.options)), this.#lines.count, false);
     socket.on('close', () => this.#lineClosed(rank));
     const reader = new FrameReader(maxResponseBytes + FRAME_ROOM_BYTES, (type, payload) => this.#frame(rank, decodeWorkerFrame(type, payload)));
     return (chunk) => {
@@ -248,7 +260,7 @@ export class WorkerProcess implements Runner {
   /** Whether the worker may say this now. */
   #frame(rank: number, frame: WorkerFrame | undefined): boolean {
     if (frame === undefined || !this.#listens) return false;
-    if (frame.kind === 'hello') return this.#state === 'loading' && this.#lines.greet(rank);
+    if (frame.kind === 'hello') return this.#state === 'loading' && this.#lines.greet(rank) && this.#greeted(frame.sandbox);
     if (frame.kind === 'loaded') return this.#state === 'loading' && this.#lines.loaded(rank) && this.#loaded(frame);
     if (this.#state === 'loading') return false;
     const fault = this.#batchFrame(rank, frame);
@@ -259,6 +271,16 @@ export class WorkerProcess implements Runner {
       this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
     }
     return fault === undefined;
+  }
+
+  /** The report comes before the worker has read anything of the archive: it is the parent's word. */
+  #greeted(report: SandboxReport | undefined): boolean {
+    if ((report === undefined) !== (this.#enclosure === undefined)) return false;
+    this.#sandbox ??= report;
+    if (report !== undefined && this.#enclosure?.wish.level === 'strict' && Object.keys(report.missing).length > 0) {
+      this.#condemn(`its sandbox is strict, and this does not hold: ${missingText(report)}`);
+    }
+    return true;
   }
 
   /** Rank 0 answers; the others only say when they have done. */
@@ -338,6 +360,7 @@ export class WorkerProcess implements Runner {
     this.#state = 'gone';
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#expected?.cancel();
+    void this.#enclosure?.give();
     this.#batches.forget();
     // A socket that is destroyed closes only after the exit was reported.
     for (const output of this.#outputs) output.end();

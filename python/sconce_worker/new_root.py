@@ -1,0 +1,171 @@
+"""A root of its own for a worker: what it needs to see, read-only, and room to write that nobody else sees."""
+
+import contextlib
+import os
+import sys
+from typing import NamedTuple, Optional
+
+from sconce_worker import linux
+from sconce_worker.premises import Premises, network_settings, outermost
+
+# Files and folders together: many small ones cost the kernel's memory, not the room's.
+_MOST_ENTRIES = 250_000
+_QUIET = linux.NO_SUID | linux.NO_DEVICES
+_MACHINE_FACTS = ("cpuinfo", "filesystems", "loadavg", "meminfo", "stat", "sys", "uptime", "version", "vmstat")
+_SHUT = "/.shut"
+_OVER = "/.over"
+HOME = "/tmp/home"
+
+
+class RootPlan(NamedTuple):
+    """What a worker's root holds beside the premises."""
+
+    # A folder to build it on.
+    base: str
+    # Bytes that all its writing may take.
+    room_bytes: int
+    # The model: the worker may write there, and the folder stays as it is.
+    directory: str
+    # (name in the root, what lies behind it) of files and folders, read-only.
+    shown: tuple = ()
+    # Folders that are really written to.
+    written: tuple = ()
+    devices: tuple = ()
+    # What must not be seen, should it lie in something that is.
+    hidden: tuple = ()
+    with_network: bool = False
+    # The process is in a process namespace of its own.
+    with_processes: bool = True
+    # Who writes; None: the process as it is.
+    user: Optional[int] = None
+
+
+def build(premises: Premises, plan: RootPlan) -> None:
+    """In a mount namespace of its own: makes the root and enters it. OSError leaves the process of no further use."""
+    linux.mount(None, "/", None, linux.RECURSIVE | linux.SLAVE)
+    options = f"size={plan.room_bytes},nr_inodes={_MOST_ENTRIES},mode=755"
+    linux.mount("sconce", plan.base, "tmpfs", _QUIET, options)
+    root = plan.base
+    _make_settings(root, plan)
+    for name in ("tmp", "dev/shm", "var/tmp"):
+        _make_room(root, name)
+    for path, target in premises.links:
+        os.symlink(target, root + path)
+    for path, real in _shown(premises, plan):
+        # What is shut may have something in it that is shown, for which there has to be a place.
+        _bind(real, root + path, _QUIET if real.startswith(root) else linux.READ_ONLY | _QUIET)
+    for path in (*premises.devices, *plan.devices):
+        with contextlib.suppress(FileNotFoundError):
+            _bind(path, root + path, linux.NO_SUID)
+    for link, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        os.symlink(target if target[0] == "/" else f"/proc/self/{target}", f"{root}/dev/{link}")
+    for path in plan.written:
+        if os.path.isdir(path):
+            _bind(path, root + path, _QUIET)
+        else:
+            print(f"{path} is granted for writing and is no folder", file=sys.stderr)
+    _lay_over(root, plan)
+    _make_proc(f"{root}/proc", plan)
+    os.mkdir(root + HOME, 0o700)
+    if plan.user is not None:
+        os.chown(root + HOME, plan.user, plan.user)
+    # The root itself, not what is mounted in it.
+    linux.mount(None, root, None, linux.REMOUNT | linux.BIND | linux.READ_ONLY | _QUIET)
+    linux.change_root(root)
+
+
+def _make_settings(root: str, plan: RootPlan) -> None:
+    user = os.getuid() if plan.user is None else plan.user
+    group = os.getgid() if plan.user is None else plan.user
+    os.mkdir(f"{root}/etc")
+    texts = {
+        "passwd": f"worker:x:{user}:{group}:worker:{HOME}:/usr/sbin/nologin\n",
+        "group": f"worker:x:{group}:\n",
+    }
+    if not plan.with_network:
+        texts["hosts"] = "127.0.0.1 localhost\n::1 localhost\n"
+    for name, text in texts.items():
+        with open(f"{root}/etc/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _make_room(root: str, name: str) -> None:
+    path = f"{root}/{name}"
+    os.makedirs(path, exist_ok=True)
+    os.chmod(path, 0o1777)
+    # A mount of its own, so that it stays writable when the root no longer is.
+    linux.mount(path, path, None, linux.BIND)
+
+
+def _make_proc(path: str, plan: RootPlan) -> None:
+    os.mkdir(path)
+    if plan.with_processes:
+        linux.mount("proc", path, "proc", _QUIET | linux.NO_EXEC | linux.READ_ONLY)
+        return
+    # What there is of the machine, and of all its processes this one alone.
+    own = f"{path}/{os.getpid()}"
+    _bind(f"/proc/{os.getpid()}", own, _QUIET | linux.NO_EXEC)
+    os.symlink(str(os.getpid()), f"{path}/self")
+    os.symlink("self/mounts", f"{path}/mounts")
+    for name in _MACHINE_FACTS:
+        with contextlib.suppress(FileNotFoundError):
+            _bind(f"/proc/{name}", f"{path}/{name}", linux.READ_ONLY | _QUIET | linux.NO_EXEC)
+
+
+def _shown(premises: Premises, plan: RootPlan) -> list:
+    """(name, real) of all that is bound, what contains others first; what is hidden lies on top of what shows it."""
+    real = {path: behind for path, behind in plan.shown if os.path.exists(behind)}
+    real.update((path, path) for path in (*premises.shown, *(network_settings() if plan.with_network else ())))
+    kept = outermost(real)
+    shut = [path for path in plan.hidden if any(path == top or path.startswith(f"{top}/") for top in kept)]
+    if not shut:
+        return [(path, real[path]) for path in kept]
+    for path in shut:
+        # Whatever is shown below a hidden folder was meant to be seen.
+        kept += [name for name in real if name.startswith(f"{path}/")]
+    entries = {**{path: real[path] for path in kept}, **{path: _shut_place(plan, path) for path in shut}}
+    return [(path, entries[path]) for path in sorted(entries, key=lambda path: path.count("/"))]
+
+
+def _shut_place(plan: RootPlan, path: str) -> str:
+    """Something empty of the same kind that nobody may read."""
+    os.makedirs(plan.base + _SHUT, mode=0o711, exist_ok=True)
+    place = f"{plan.base}{_SHUT}/{len(os.listdir(plan.base + _SHUT))}"
+    if os.path.isdir(path):
+        os.mkdir(place, 0o711)
+    else:
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT, 0o000))
+    return place
+
+
+def _bind(source: str, target: str, flags: int) -> None:
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.lexists(target):
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o644))
+    linux.mount(source, target, None, linux.BIND | linux.RECURSIVE)
+    linux.restrict_mount(target, flags)
+
+
+def _lay_over(root: str, plan: RootPlan) -> None:
+    """The model's folder as the worker may write to it: what it writes lies in the root's own room."""
+    target = root + plan.directory
+    os.makedirs(target, exist_ok=True)
+    upper, work = f"{root}{_OVER}/upper", f"{root}{_OVER}/work"
+    os.makedirs(upper)
+    os.makedirs(work)
+    os.chmod(root + _OVER, 0o700)
+    if plan.user is not None:
+        os.chown(upper, plan.user, plan.user)
+    options = f"lowerdir={_escaped(plan.directory)},upperdir={_escaped(upper)},workdir={_escaped(work)}"
+    try:
+        linux.mount("overlay", target, "overlay", _QUIET, options)
+    except OSError:
+        # Without such a file system the model is there to be read.
+        _bind(plan.directory, target, linux.READ_ONLY | _QUIET)
+
+
+def _escaped(path: str) -> str:
+    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")

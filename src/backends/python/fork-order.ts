@@ -1,0 +1,61 @@
+import type { RunnerSpec } from '../backend.js';
+import { Enclosure } from './enclosure.js';
+import type { ForkOrder } from './parent.js';
+import type { PythonBackendOptions } from './python-options.js';
+import { type RankGroup, torchrunArguments } from './rank-group.js';
+import { workerEnvironment } from './worker-environment.js';
+
+/** What the gateway adds to a model's and the server's wishes. */
+type Given = Pick<ForkOrder, 'worker' | 'nonce' | 'socket_path' | 'limits'>;
+
+export interface OrderedWorker {
+  readonly order: ForkOrder;
+  /** undefined: the worker has all rights of the server. */
+  readonly enclosure: Enclosure | undefined;
+}
+
+/** Everything a parent needs to make one worker, and its place, which the caller gives back when the worker has ended. */
+export async function orderWorker(
+  spec: RunnerSpec,
+  options: PythonBackendOptions,
+  { group, ownRoots, ...given }: Given & { readonly group: RankGroup | undefined; readonly ownRoots: boolean },
+): Promise<OrderedWorker> {
+  const rules = options.sandbox?.policy.of(spec.model.name);
+  const launch = group === undefined ? [] : torchrunArguments(spec, group.size, rules === undefined || rules.level === 'off' ? options.logFolder : '/tmp');
+  const enclosure = await enclose(spec, options, { ...given, group, ownRoots });
+  const directory = enclosure?.directory ?? spec.model.directory;
+  const moved = { ...spec, model: { ...spec.model, directory } };
+  const { environment, pythonPath } = workerEnvironment(options, moved, enclosure === undefined ? undefined : rules);
+  const order: ForkOrder = {
+    ...given,
+    title: `model_service_worker.py ${spec.workerName}`,
+    environment,
+    python_path: pythonPath,
+    directory,
+    cores: spec.share.cores ?? [],
+    launch,
+    ranks: group?.size ?? 0,
+    enclosure: enclosure?.wish,
+  };
+  return { order, enclosure };
+}
+
+async function enclose(
+  { model, device }: RunnerSpec,
+  { sandbox, runDirectory, inheritedPythonPath, metricsConfigPath }: PythonBackendOptions,
+  { worker, limits, group, ownRoots }: Parameters<typeof orderWorker>[2],
+): Promise<Enclosure | undefined> {
+  const rules = sandbox?.policy.of(model.name);
+  if (sandbox === undefined || rules === undefined || rules.level === 'off') return undefined;
+  return Enclosure.make(sandbox, {
+    model,
+    rules,
+    isGroup: group !== undefined,
+    onGpu: device.kind === 'gpu',
+    memoryBytes: limits.memoryBytes,
+    reads: [...inheritedPythonPath.split(':'), metricsConfigPath ?? '', model.python?.packages ?? ''].filter((path) => path.startsWith('/')),
+    ownRoots,
+    runDirectory,
+    key: worker,
+  });
+}

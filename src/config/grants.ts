@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import type { SettingType } from './setting-types.js';
+
+/** How far a sandbox goes: `strict` refuses where `standard` goes on with what can be held. */
+export const SANDBOX_LEVELS = ['standard', 'strict', 'off'] as const;
+export type SandboxLevel = (typeof SANDBOX_LEVELS)[number];
+
+const absolute = z.string().regex(/^\/[^\0]*$/);
+const grant = z.strictObject({
+  sandbox: z.enum(SANDBOX_LEVELS).optional(),
+  /** `process`: models that are threads of the server otherwise run in a process. */
+  isolation: z.enum(['thread', 'process']).optional(),
+  network: z.boolean().optional(),
+  exec: z.boolean().optional(),
+  /** Files and folders that workers see as they are. */
+  read: z.array(absolute).optional(),
+  /** Folders that workers write to. */
+  write: z.array(absolute).optional(),
+  /** Names of the server's environment variables; one with `*` behind it stands for all that begin so. */
+  environment: z.array(z.string().regex(/^\w+\*?$/)).optional(),
+});
+
+/** What the operator lets the workers of one model do, beyond what all may. */
+export type Grant = Readonly<z.infer<typeof grant>>;
+
+/** `{"model": {"network": true}, "*": {…}}` */
+export const grantsByModel: SettingType<ReadonlyMap<string, Grant>> = {
+  allowed:
+    'JSON of grants by model name, or `*` for all: `sandbox` (standard, strict, off), `isolation` (thread, process), `network`, `exec` (true, false), `read`, `write` (absolute paths), `environment` (names)',
+  read: (text) => {
+    try {
+      return new Map(Object.entries(z.record(z.string().min(1), grant).parse(JSON.parse(text))));
+    } catch {
+      // No JSON, or not of this form: whoever asked says what is allowed.
+      return undefined;
+    }
+  },
+};
