@@ -29,6 +29,7 @@ import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } fro
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
 import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
 import { createArchiveCache, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
+import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { timerMs } from './composition/timer-ms.js';
 import type { Settings, WantedModel } from './config/settings.js';
@@ -153,11 +154,16 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   options.stopping?.addEventListener('abort', endInstalling, { once: true });
   if (options.stopping?.aborted) endInstalling();
   const cache = createArchiveCache(settings, { env, pool, log });
+  const scanning = createScanningPool();
+  life.add({ name: 'scanning threads', start: async () => {}, stop: () => scanning.stop() });
+  const scanner = createScanner(settings, { env, cwd, pool: scanning, log });
+  protections.tell(await scanner.protection());
   const intake = createIntake(settings, {
     ...around,
     store,
     env,
     cache,
+    scanner,
     workDirectory: runFolder.path,
     installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
     stopping: stopping.signal,
@@ -193,7 +199,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const workflows = new Workflows({
-    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore, cwd) ?? store, cache, workDirectory: runFolder.path }),
+    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore, cwd) ?? store, cache, scanner, workDirectory: runFolder.path }),
     models: intake,
     registry,
     observer,

@@ -20,6 +20,7 @@ import { resolveLimits, type VersionLimits } from '../registry/version-limits.js
 import { createBackends, workerEnvironment } from './backends.js';
 import { createPlacement, findAccelerators } from './devices.js';
 import { createArchiveCache, createIntake, createUnpackingPool } from './intake.js';
+import { createScanner, createScanningPool } from './scanning.js';
 import { timerMs } from './timer-ms.js';
 
 export interface AskOptions {
@@ -69,6 +70,8 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
     closing.push(() => runFolder.remove());
     const pool = createUnpackingPool();
     closing.push(() => pool.stop());
+    const scanning = createScanningPool();
+    closing.push(() => scanning.stop());
     const environment = workerEnvironment(settings, env);
     const workDirectory = runFolder.path;
     const accelerators = findAccelerators(settings, env);
@@ -85,6 +88,7 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
       env,
       cwd,
       cache: createArchiveCache(settings, { env, pool, log }),
+      scanner: createScanner(settings, { env, cwd, pool: scanning, log }),
       workDirectory,
       interpreter,
       environment,

@@ -7,6 +7,7 @@ import { PythonEnvironments } from '../models/environment/python-environments.js
 import { Intake } from '../models/intake.js';
 import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.js';
 import type { Log } from '../observability/observer.js';
+import type { ModelScanner } from '../scanning/model-scanner.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { WorkflowIntake } from '../workflows/workflow-intake.js';
 import { command, HOME } from './backends.js';
@@ -32,6 +33,7 @@ export interface IntakeSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly cache: ArchiveCache;
+  readonly scanner: ModelScanner;
   readonly workDirectory: string;
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -43,11 +45,12 @@ export interface IntakeSurroundings {
 
 /** The way of models into this process. */
 export function createIntake(settings: Settings, surroundings: IntakeSurroundings): Intake {
-  const { store, env, cwd, cache, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
+  const { store, env, cwd, cache, scanner, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
   return new Intake({
     store,
     allowedUrls: new AllowedUrls(settings.allowedUrls),
     cache,
+    scanner,
     workDirectory,
     defaultHandler: settings.defaultServiceHandler,
     envelope: settings.serviceEnvelope,
@@ -73,11 +76,19 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
 /** The way of workflows into this process; `store` is the workflow store. */
 export function createWorkflowIntake(
   settings: Settings,
-  { store, cache, workDirectory }: Pick<IntakeSurroundings, 'store' | 'cache' | 'workDirectory'>,
+  { store, cache, scanner, workDirectory }: Pick<IntakeSurroundings, 'store' | 'cache' | 'scanner' | 'workDirectory'>,
 ): WorkflowIntake {
-  return new WorkflowIntake({ store, allowedUrls: new AllowedUrls(settings.allowedUrls), cache, workDirectory, maxArchiveBytes: settings.maxArchiveBytes });
+  return new WorkflowIntake({
+    store,
+    allowedUrls: new AllowedUrls(settings.allowedUrls),
+    cache,
+    scanner,
+    workDirectory,
+    maxArchiveBytes: settings.maxArchiveBytes,
+  });
 }
 
-function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {
+/** Where what is known by content is kept from run to run. */
+export function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {
   return resolve(cacheDir ?? join(env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), '.cache'), 'sconce'));
 }

@@ -67,6 +67,8 @@ export const regularExpressions: SettingType<readonly string[]> = {
   },
 };
 
+export const texts: SettingType<readonly string[]> = { allowed: 'texts separated by commas', read: splitList };
+
 /** `name=path,name=path` */
 export const namedPaths: SettingType<ReadonlyMap<string, string>> = {
   allowed: 'name=path, separated by commas',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildThreads } from '../../test/fixtures/driven-runner.js';
+import { NO_SCANS } from '../../test/fixtures/no-scans.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { type WarWish, workflowArchive } from '../../test/fixtures/workflows.js';
 import { AllowedUrls } from '../models/allowed-urls.js';
@@ -39,6 +40,7 @@ function anIntake(over: Partial<WorkflowIntakeOptions> = {}): WorkflowIntake {
     store,
     allowedUrls: new AllowedUrls(['file://.*']),
     cache: new ArchiveCache(join(folder, 'cache'), pool, LIMITS, new KeptLog()),
+    scanner: NO_SCANS,
     workDirectory: join(folder, 'work'),
     maxArchiveBytes: 2 ** 20,
     ...over,
