@@ -1,8 +1,8 @@
-"""Writes src/scanning/pickle/listed-names.ts: names that honest pickles of scikit-learn, torch and torchvision consist of.
+"""Writes src/scanning/pickle/listed-names.ts: names that pickles of scikit-learn, torch and torchvision consist of.
 
-Run with an interpreter that has torch, scikit-learn and joblib; `--torchvision FILE` adds what another interpreter printed
-with `--print-torchvision`. scikit-learn: every estimator is fitted on toy data and pickled, and what its pickles import is
-listed with what they do with it. torch and torchvision: the modules, optimizers and schedulers by their classes.
+Run with an interpreter that has torch, scikit-learn and joblib; `--torchvision FILE` adds what another interpreter
+printed with `--print-torchvision`. scikit-learn: every estimator is fitted on toy data, and what its pickles
+import is listed with what they do with it. torch and torchvision: the modules, optimizers and schedulers.
 """
 
 import argparse
@@ -99,11 +99,7 @@ def fitted_estimators():
     texts = ["some words here", "other words there", "words again"] * 5
     for name, kind in all_estimators():
         for forest in (True, False):
-            given = {
-                key: many[key]
-                for key in inspect.signature(kind.__init__).parameters
-                if key in many
-            }
+            given = {key: many[key] for key in inspect.signature(kind.__init__).parameters if key in many}
             if "random_state" in inspect.signature(kind.__init__).parameters:
                 given["random_state"] = numpy.random.RandomState(3) if forest else 3
             estimator = None
@@ -167,12 +163,8 @@ def classes_below(package, base, prefixes=None):
                 and not kind.__module__.endswith("conftest")
                 and kind.__module__.startswith(package.__name__)
                 and "." not in kind.__qualname__
-            ):
-                if (
-                    getattr(sys.modules.get(kind.__module__), kind.__name__, None)
-                    is kind
-                ):
-                    found.add((kind.__module__, kind.__name__))
+            ) and getattr(sys.modules.get(kind.__module__), kind.__name__, None) is kind:
+                found.add((kind.__module__, kind.__name__))
     return found
 
 
@@ -205,9 +197,7 @@ def more_of_scikit(names):
         "sklearn.metrics._dist_metrics",
     ):
         for name, kind in vars(importlib.import_module(module)).items():
-            if (inspect.isclass(kind) and kind.__module__ == module) or name.startswith(
-                "__pyx_unpickle_Cy"
-            ):
+            if (inspect.isclass(kind) and kind.__module__ == module) or name.startswith("__pyx_unpickle_Cy"):
                 names[module, name].add("call")
     for module, kind in (
         ("sklearn.neighbors._kd_tree", "KDTree"),
@@ -217,9 +207,7 @@ def more_of_scikit(names):
             names[module, name].add("call")
     for module in ("_classification", "_regression", "_ranking"):
         for name in vars(importlib.import_module("sklearn.metrics." + module)):
-            if name.endswith(("_score", "_error", "_loss")) and not name.startswith(
-                "_"
-            ):
+            if name.endswith(("_score", "_error", "_loss")) and not name.startswith("_"):
                 names["sklearn.metrics." + module, name].add("value")
     names["sklearn.metrics._scorer", "_Scorer"].add("make")
     for name in ("chi2", "f_classif", "f_oneway", "f_regression", "r_regression"):
@@ -235,9 +223,7 @@ def torch_names():
     import torch.nn.modules
     import torch.optim
 
-    found = classes_below(torch.nn.modules, torch.nn.Module) | classes_below(
-        torch.ao.nn, torch.nn.Module
-    )
+    found = classes_below(torch.nn.modules, torch.nn.Module) | classes_below(torch.ao.nn, torch.nn.Module)
     found |= classes_below(torch.optim, torch.optim.Optimizer) | classes_below(
         torch.optim, torch.optim.lr_scheduler.LRScheduler
     )
@@ -249,9 +235,7 @@ def torchvision_names():
     import torchvision.models
     import torchvision.ops
 
-    return classes_below(torchvision.models, torch.nn.Module) | classes_below(
-        torchvision.ops, torch.nn.Module
-    )
+    return classes_below(torchvision.models, torch.nn.Module) | classes_below(torchvision.ops, torch.nn.Module)
 
 
 def table(pairs):
@@ -267,9 +251,7 @@ def table(pairs):
 def main():
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--torchvision", help="file with what --print-torchvision printed"
-    )
+    parser.add_argument("--torchvision", help="file with what --print-torchvision printed")
     parser.add_argument("--print-torchvision", action="store_true")
     arguments = parser.parse_args()
     if arguments.print_torchvision:
@@ -284,7 +266,7 @@ def main():
     made = {pair for pair, use in scikit.items() if "make" in use}
     parts = [
         "// Made by scripts/make-pickle-names.py. Modules, and names in them apart by blanks.\n",
-        "/** torch's and torchvision's layers, optimizers and schedulers: made without arguments, then given their state. */\n",
+        "/** Layers, optimizers, schedulers of torch and torchvision: made without arguments, given a state. */\n",
         f"export const LAYERS: Readonly<Record<string, string>> = {{\n{table(modules)}}};\n",
         "/** What pickles of scikit-learn make without arguments and give its state. */\n",
         f"export const SCIKIT_MADE: Readonly<Record<string, string>> = {{\n{table(made)}}};\n",

@@ -1,4 +1,3 @@
-import { relative } from 'node:path';
 import { ScanFailed, ScanRefused } from '../errors/scanning.js';
 import type { ScanFinding, ScanReport, ScanVerdict } from '../inference/scan-report.js';
 import type { Log } from '../observability/observer.js';
@@ -9,7 +8,7 @@ import { keepInQuarantine } from './quarantine.js';
 import { RULES_VERSION } from './rules-version.js';
 import { SCAN_LIMITS } from './scan-budget.js';
 import type { ScanOutcome, ScanTask } from './scan-thread.js';
-import { filesBelow, type TreeScan } from './scan-tree.js';
+import { filesOf, type TreeScan } from './scan-tree.js';
 import type { VerdictCache } from './verdict-cache.js';
 
 export type ScanLevel = 'off' | 'warn' | 'standard' | 'require';
@@ -81,7 +80,7 @@ export class ModelScanner {
     const own = await this.#own(name, directory, isArchive ? contentHash : undefined);
     const subject = {
       path: directory,
-      files: filesBelow(directory).map((path) => ({ path, name: relative(directory, path) || path })),
+      files: filesOf(directory),
       archiveHash: isArchive ? contentHash : undefined,
     };
     const others = await Promise.all(this.options.external.map((scanner) => scanner.scan(subject)));

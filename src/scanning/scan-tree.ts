@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import type { ScanFinding } from '../inference/scan-report.js';
 import { type ByteSource, FileBytes } from './byte-source.js';
@@ -24,9 +24,7 @@ const MAX_SOURCE_BYTES = 4 * 2 ** 20;
 
 /** Scans a file, or all files of a folder. Nothing of it is executed or unpickled. Throws what the file system throws. */
 export async function scanTree(path: string, limits: ScanLimits): Promise<TreeScan> {
-  const isFolder = statSync(path).isDirectory();
-  const files = isFolder ? filesBelow(path) : [path];
-  const nameOf = (file: string) => (isFolder ? relative(path, file).replaceAll('\\', '/') : basename(file));
+  const files = filesOf(path);
   const findings: ScanFinding[] = [];
   let leftOut = 0;
   const report = (seen: ScanFinding): void => {
@@ -36,25 +34,31 @@ export async function scanTree(path: string, limits: ScanLimits): Promise<TreeSc
     else leftOut += 1;
   };
   const own = new Map<string, ReadonlySet<string>>();
-  for (const file of files.filter((one) => one.endsWith('.py'))) readSource(file, nameOf(file), own, report);
+  for (const { path: file, name } of files) if (name.endsWith('.py')) readSource(file, name, own, report);
   const budget = new ScanBudget(limits);
   const context: ScanContext = { budget, own, report, scan: (content) => scanContent(content, context) };
   let bytes = 0;
-  for (const file of files) bytes += await scanFile(file, nameOf(file), context);
+  for (const { path: file, name } of files) bytes += await scanFile(file, name, context);
   const suspects = new Set(findings.filter(({ level }) => level !== 'note').map(({ file }) => file.split(' » ')[0] ?? ''));
-  const hashes = Object.fromEntries(files.filter((file) => suspects.has(nameOf(file))).map((file) => [nameOf(file), hashOf(file)]));
+  const hashes = Object.fromEntries(files.filter(({ name }) => suspects.has(oneLine(name))).map((file) => [oneLine(file.name), hashOf(file.path)]));
   return { findings, leftOut, files: files.length, bytes, hashes };
 }
 
-/** Regular files, in order. Links are followed to files; a folder behind one is not. */
-export function filesBelow(folder: string): readonly string[] {
-  const found: string[] = [];
-  for (const { parentPath, name } of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    const path = join(parentPath, name);
-    const is = lstatSync(path).isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : lstatSync(path);
-    if (is?.isFile()) found.push(path);
+/** One file of what is scanned: its absolute path, and what findings call it. */
+export interface NamedFile {
+  readonly path: string;
+  readonly name: string;
+}
+
+/** The file, or the regular files of the folder, in order. Links are followed to files; a folder behind one is not. */
+export function filesOf(path: string): readonly NamedFile[] {
+  if (!statSync(path).isDirectory()) return [{ path, name: basename(path) }];
+  const found: NamedFile[] = [];
+  for (const { parentPath, name } of readdirSync(path, { withFileTypes: true, recursive: true })) {
+    const file = join(parentPath, name);
+    if (statSync(file, { throwIfNoEntry: false })?.isFile()) found.push({ path: file, name: relative(path, file).replaceAll('\\', '/') });
   }
-  return found.sort();
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 async function scanFile(file: string, name: string, context: ScanContext): Promise<number> {

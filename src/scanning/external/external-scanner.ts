@@ -1,12 +1,13 @@
 import type { ScanFinding } from '../../inference/scan-report.js';
 import { oneLine } from '../one-line.js';
+import type { NamedFile } from '../scan-tree.js';
 
 /** What a scanner from outside is asked about. */
 export interface ExternalSubject {
   /** A file or folder; absolute. */
   readonly path: string;
-  /** The regular files of it: absolute path, and the name that findings use. */
-  readonly files: readonly { readonly path: string; readonly name: string }[];
+  /** The regular files of it. */
+  readonly files: readonly NamedFile[];
   /** SHA-256 of the archive that it came out of; undefined where there is none. */
   readonly archiveHash: string | undefined;
 }

@@ -20,7 +20,7 @@ export async function scanPickles(content: Content, context: ScanContext): Promi
   const { source } = content;
   const runs: PickleRun[] = [];
   // To a pickle, its letter is a reference that a zip's header follows.
-  if (/^PK[\u0003\u0005\u0006]/.test(source.read(0, 3).toString('latin1'))) return false;
+  if (['504b03', '504b05', '504b06'].includes(source.read(0, 3).toString('hex'))) return false;
   let at = 0;
   while (at < source.sizeBytes) {
     const run = runAt(source, at, content, context);
