@@ -4,7 +4,6 @@ import { defineError } from './sconce-error.js';
 export const ScanRefused = defineError<{ model: string; found: string; more: number; hash: string }>('SCAN_REFUSED', {
   kind: 'forbidden',
   type: 'InvalidModelException',
-  reason: 'scan_refused',
   says: ({ model, found, more, hash }) =>
     `Model ${model} is refused by the scan: ${found}${more > 0 ? ` (and ${more} more findings)` : ''}. To serve it all the same, name ${model}, or the hash ${hash}, in sconce_scan_permit.`,
 });
