@@ -39,6 +39,7 @@ import {
   locationsProtection,
 } from './composition/intake.js';
 import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } from './composition/sandbox.js';
+import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { timerMs } from './composition/timer-ms.js';
 import type { Settings, WantedModel } from './config/settings.js';
@@ -173,12 +174,17 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const cache = createArchiveCache(settings, { env, pool, log });
   const sources = createSources(settings, { env, cwd, log });
   protections.tell(locationsProtection(settings));
+  const scanning = createScanningPool();
+  life.add({ name: 'scanning threads', start: async () => {}, stop: () => scanning.stop() });
+  const scanner = createScanner(settings, { env, cwd, pool: scanning, log });
+  protections.tell(await scanner.protection());
   const intake = createIntake(settings, {
     ...around,
     store,
     env,
     cache,
     sources,
+    scanner,
     workDirectory: runFolder.path,
     installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
     stopping: stopping.signal,
@@ -216,7 +222,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const workflows = new Workflows({
-    intake: createWorkflowIntake({ store: folderOf(settings.workflowStore, cwd) ?? store, cache, sources, workDirectory: runFolder.path }),
+    intake: createWorkflowIntake({ store: folderOf(settings.workflowStore, cwd) ?? store, cache, sources, scanner, workDirectory: runFolder.path }),
     models: intake,
     registry,
     observer,

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import NamedTuple, Optional
 
+from sconce_worker import torch_load
 from ts.failure_text import failure_text, one_line, text_of, user_traceback
 from ts.model_loader import ModelLoaderFactory
 from ts.service import Service
@@ -27,6 +28,7 @@ def load(order: dict) -> LoadOutcome:
     name = order["modelName"]
     logging.info("model_name: %s, batchSize: %s", name, order["batchSize"])
     _limit_threads(order.get("threads"))
+    torch_load.watch()
     try:
         service = ModelLoaderFactory.get_model_loader().load(
             name,

@@ -1,4 +1,6 @@
 import { BadRequest, MethodNotAllowed } from '../errors/admission.js';
+import { NotScanned } from '../errors/scanning.js';
+import type { ScanReport } from '../inference/scan-report.js';
 import type { ListedModel, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
 import { MAX_WORKERS_PER_MODEL } from '../registry/version-limits.js';
 import { type Audit, audited, codeOf, DONE, type ManagementAction, withoutSecrets } from './audit.js';
@@ -69,6 +71,13 @@ export class ManagementGate {
 
   describeAll(model: string): readonly VersionDescription[] {
     return this.models.describeAll(model);
+  }
+
+  /** Throws NotScanned where scans are off. */
+  scanReport(model: string, version: string | undefined): ScanReport {
+    const { scan } = this.models.describe(model, version).model;
+    if (scan === undefined) throw NotScanned({ model });
+    return scan;
   }
 
   hasWorkers(model: string): boolean {

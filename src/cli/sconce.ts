@@ -127,6 +127,12 @@ export async function main(args: readonly string[]): Promise<number> {
     },
   );
 
+  client(program.command('scan').description('look for code in files of weights, folders and archives, without loading them').argument('[paths...]'))
+    .option('--model <name>', 'what the server of this folder found in a model that it serves, `name` or `name/version`')
+    .action(async (paths: readonly string[], flags: ClientFlags & { model?: string }) => {
+      code = await (await import('./scan.js')).scan(paths, flags);
+    });
+
   addPackFlags(program.command('pack').description('make an archive of a folder, and say what of it will not work')).action(
     async (folder: string, flags: PackFlags) => {
       await (await import('./pack.js')).packModel(folder, flags);

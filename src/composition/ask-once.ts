@@ -21,6 +21,7 @@ import { createBackends, workerEnvironment } from './backends.js';
 import { createPlacement, findAccelerators } from './devices.js';
 import { createArchiveCache, createIntake, createSources, createUnpackingPool } from './intake.js';
 import { createAuthorSandbox, serverFiles } from './sandbox.js';
+import { createScanner, createScanningPool } from './scanning.js';
 import { timerMs } from './timer-ms.js';
 
 export interface AskOptions {
@@ -70,6 +71,8 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
     closing.push(() => runFolder.remove());
     const pool = createUnpackingPool();
     closing.push(() => pool.stop());
+    const scanning = createScanningPool();
+    closing.push(() => scanning.stop());
     const environment = workerEnvironment(settings, env);
     const workDirectory = runFolder.path;
     const accelerators = findAccelerators(settings, env);
@@ -88,6 +91,7 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
       cwd,
       cache: createArchiveCache(settings, { env, pool, log }),
       sources: createSources(settings, { env, cwd, log }),
+      scanner: createScanner(settings, { env, cwd, pool: scanning, log }),
       workDirectory,
       interpreter,
       environment,

@@ -12,6 +12,7 @@ import { ModelSources } from '../models/model-sources.js';
 import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.js';
 import type { Log } from '../observability/observer.js';
 import type { Protection } from '../observability/protections.js';
+import type { ModelScanner } from '../scanning/model-scanner.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { WorkflowIntake } from '../workflows/workflow-intake.js';
 import { command, HOME } from './backends.js';
@@ -43,6 +44,7 @@ export interface IntakeSurroundings {
   readonly cwd: string;
   readonly cache: ArchiveCache;
   readonly sources: ModelSources;
+  readonly scanner: ModelScanner;
   readonly workDirectory: string;
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -54,11 +56,12 @@ export interface IntakeSurroundings {
 
 /** The way of models into this process. */
 export function createIntake(settings: Settings, surroundings: IntakeSurroundings): Intake {
-  const { store, env, cwd, cache, sources, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
+  const { store, env, cwd, cache, sources, scanner, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
   return new Intake({
     store,
     sources,
     cache,
+    scanner,
     workDirectory,
     defaultHandler: settings.defaultServiceHandler,
     envelope: settings.serviceEnvelope,
@@ -85,9 +88,10 @@ export function createWorkflowIntake({
   store,
   cache,
   sources,
+  scanner,
   workDirectory,
-}: Pick<IntakeSurroundings, 'store' | 'cache' | 'sources' | 'workDirectory'>): WorkflowIntake {
-  return new WorkflowIntake({ store, sources, cache, workDirectory });
+}: Pick<IntakeSurroundings, 'store' | 'cache' | 'sources' | 'scanner' | 'workDirectory'>): WorkflowIntake {
+  return new WorkflowIntake({ store, sources, cache, scanner, workDirectory });
 }
 
 /** The places that models come from. Throws ConfigInvalid for patterns and hosts that are none. */
@@ -121,6 +125,7 @@ function areUrlsSet({ sources }: Settings): boolean {
   return sources.get('allowed_urls')?.source !== 'default';
 }
 
-function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {
+/** Where what is known by content is kept from run to run. */
+export function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {
   return resolve(cacheDir ?? join(env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), '.cache'), 'sconce'));
 }

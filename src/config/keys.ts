@@ -241,6 +241,34 @@ const KEYS = {
   controlGroups: key('sconce_control_groups', boolean, 'true', 'Hold Python workers to their limits by control groups where these are writable.', {
     env: 'SCONCE_CONTROL_GROUPS',
   }),
+  scan: key(
+    'sconce_scan',
+    oneOf('off', 'warn', 'standard', 'require'),
+    'standard',
+    'What the scan of a model before it is loaded leads to: `warn` serves everything and says what it found, `standard` refuses what is dangerous, `require` also what could not be judged.',
+    { env: 'SCONCE_SCAN' },
+  ),
+  scanPermit: key(
+    'sconce_scan_permit',
+    texts,
+    '',
+    'Models that are served whatever the scan finds: names, or SHA-256 hashes of archives or of the files with findings.',
+    { env: 'SCONCE_SCAN_PERMIT' },
+  ),
+  clamd: key('sconce_clamd', text, undefined, 'Where clamd listens, to be asked about every file: `unix:/path` or `tcp:host:port`.', { env: 'SCONCE_CLAMD' }),
+  virustotalKey: key('sconce_virustotal_key', text, undefined, 'Key of the VirusTotal API, to be asked by the hashes of files; no content is sent.', {
+    env: 'SCONCE_VIRUSTOTAL_KEY',
+    secret: true,
+  }),
+  virustotalUrl: key('sconce_virustotal_url', text, 'https://www.virustotal.com', 'Where the VirusTotal API is.', { env: 'SCONCE_VIRUSTOTAL_URL' }),
+  scanners: key('sconce_scanners', text, undefined, 'JSON of further scanners: name → `{"command": [...]}`; see scanning.md.', { env: 'SCONCE_SCANNERS' }),
+  quarantineDir: key(
+    'sconce_quarantine_dir',
+    text,
+    undefined,
+    'Folder in which a downloaded archive that the scan refuses is kept, with its report; it is deleted unless set.',
+    { env: 'SCONCE_QUARANTINE_DIR' },
+  ),
   warmPython: key('sconce_warm_python', boolean, 'true', 'Import PyTorch once, in the process that workers are forked from.', { env: 'SCONCE_WARM_PYTHON' }),
 } as const;
 

@@ -47,7 +47,11 @@ type MayBeUnset =
   | 'pluginsPath'
   | 'tsConfigFile'
   | 'cacheDir'
-  | 'wheelFolder';
+  | 'wheelFolder'
+  | 'clamd'
+  | 'virustotalKey'
+  | 'scanners'
+  | 'quarantineDir';
 
 type DefinedSettings = { readonly [N in Exclude<keyof RawSettings, MayBeUnset> | 'loadModels']: NonNullable<RawSettings[N]> };
 type UnsetSettings = { readonly [N in Exclude<MayBeUnset, 'loadModels'>]: RawSettings[N] };

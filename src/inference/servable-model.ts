@@ -1,5 +1,6 @@
 import type { InputRules } from './input-rules.js';
 import type { ModelConfig } from './model-config.js';
+import type { ScanReport } from './scan-report.js';
 
 /** What a model's Python workers run in, where that isn't the server's interpreter as it is. */
 export interface ModelPython {
@@ -39,6 +40,8 @@ export interface ServableModel {
   readonly python?: ModelPython | undefined;
   /** SHA-256 hex of the archive's bytes; of a folder, over the names, sizes and change times of its files. */
   readonly contentHash: string;
+  /** undefined: it was not scanned. */
+  readonly scan?: ScanReport | undefined;
   /** Archive copied into the store by registration from a URL: deleted with the model. Otherwise undefined. */
   readonly downloadedArchive: string | undefined;
 }

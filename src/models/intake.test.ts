@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { archive } from '../../test/fixtures/archives.js';
 import { buildThreads } from '../../test/fixtures/driven-runner.js';
 import { modelSources } from '../../test/fixtures/model-sources.js';
+import { NO_SCANS } from '../../test/fixtures/no-scans.js';
 import { noEnvironments } from '../../test/fixtures/python-environments.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
@@ -46,6 +47,7 @@ function intake(over: Partial<IntakeOptions> = {}): Intake {
     store,
     sources: modelSources(['file://.*']),
     cache: new ArchiveCache(join(folder, 'cache'), pool, { maxArchiveBytes: 2 ** 20, maxUnpackedBytes: 2 ** 20, maxEntries: 100 }, log),
+    scanner: NO_SCANS,
     workDirectory: join(folder, 'work'),
     defaultHandler: undefined,
     envelope: undefined,

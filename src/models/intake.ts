@@ -9,6 +9,7 @@ import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import { parseInputRules } from '../inputs/parse-rules.js';
 import type { Log } from '../observability/observer.js';
+import type { ModelScanner } from '../scanning/model-scanner.js';
 import { AllowedUrls, type NamedBy } from './allowed-urls.js';
 import type { ArchiveCache } from './archive-cache.js';
 import { backendOf } from './backend-of.js';
@@ -24,6 +25,7 @@ export interface IntakeOptions {
   readonly store: string | undefined;
   readonly sources: ModelSources;
   readonly cache: ArchiveCache;
+  readonly scanner: Pick<ModelScanner, 'check'>;
   /** Folder of this server run; working copies lie in it. */
   readonly workDirectory: string;
   readonly defaultHandler: string | undefined;
@@ -59,13 +61,13 @@ interface Unpacked {
 }
 
 /**
- * The way of a model into the server, a step a line: location → fetch → unpack → manifest → model config → a model that can be served.
+ * The way of a model into the server, a step a line: location → fetch → unpack → manifest → model config → scan → a model that can be served.
  * Nothing of an archive is executed on it. A model that fails leaves nothing behind.
  */
 export class Intake {
   constructor(private readonly options: IntakeOptions) {}
 
-  /** Rejects with the errors of src/errors/model.ts. */
+  /** Rejects with the errors of src/errors/model.ts and src/errors/scanning.ts. */
   async admit(wish: IntakeWish): Promise<ServableModel> {
     const { sources, envelope, defaultHandler } = this.options;
     const store = checkLocation(wish.url, this.options.store);
@@ -80,8 +82,11 @@ export class Intake {
       if (serializedFile !== undefined && !resolve(directory, serializedFile).startsWith(directory + sep))
         throw ArchiveInvalid({ message: `The manifest names ${serializedFile} as its serializedFile, which lies outside the archive.` });
       const handler = wish.handler ?? manifest.handler;
+      const name = checkedModelName(wish.modelName || manifestName || derivedModelName(located.kind === 'folder' ? located.path : (downloaded ?? wish.url)));
+      const downloadedArchive = downloaded === undefined ? undefined : join(store, downloaded);
+      const scan = await this.options.scanner.check({ name, directory, contentHash, isArchive: located.kind === 'archive', downloaded: downloadedArchive });
       return {
-        name: checkedModelName(wish.modelName || manifestName || derivedModelName(located.kind === 'folder' ? located.path : (downloaded ?? wish.url))),
+        name,
         version: checkedModelVersion(manifest.modelVersion),
         url: wish.url,
         runtime: wish.runtime ?? manifest.runtime,
@@ -96,7 +101,8 @@ export class Intake {
         config,
         inputRules: parseInputRules(memberOf(config.raw.sconce, 'inputs'), config.file ?? 'model-config.yaml'),
         contentHash,
-        downloadedArchive: downloaded === undefined ? undefined : join(store, downloaded),
+        scan,
+        downloadedArchive,
       };
     } catch (error) {
       if (directory !== undefined) await this.#remove(directory);

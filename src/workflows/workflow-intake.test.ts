@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildThreads } from '../../test/fixtures/driven-runner.js';
 import { modelSources } from '../../test/fixtures/model-sources.js';
+import { NO_SCANS } from '../../test/fixtures/no-scans.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { type WarWish, workflowArchive } from '../../test/fixtures/workflows.js';
 import { ArchiveCache } from '../models/archive-cache.js';
@@ -39,6 +40,7 @@ function anIntake(over: Partial<WorkflowIntakeOptions> = {}): WorkflowIntake {
     store,
     sources: modelSources(['file://.*']),
     cache: new ArchiveCache(join(folder, 'cache'), pool, LIMITS, new KeptLog()),
+    scanner: NO_SCANS,
     workDirectory: join(folder, 'work'),
     ...over,
   });

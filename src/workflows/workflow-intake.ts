@@ -11,6 +11,7 @@ import { checkLocation, locate } from '../models/location.js';
 import { noModelConfig } from '../models/model-config.js';
 import type { ModelSources } from '../models/model-sources.js';
 import { copyTree, workingFolder } from '../models/working-copy.js';
+import type { ModelScanner } from '../scanning/model-scanner.js';
 import { parseWorkflowManifest } from './workflow-manifest.js';
 import { parseWorkflowSpec, type WorkflowSpec } from './workflow-spec.js';
 
@@ -19,6 +20,7 @@ export interface WorkflowIntakeOptions {
   readonly store: string | undefined;
   readonly sources: ModelSources;
   readonly cache: ArchiveCache;
+  readonly scanner: Pick<ModelScanner, 'check'>;
   /** Folder of this server run; working copies lie in it. */
   readonly workDirectory: string;
 }
@@ -42,11 +44,11 @@ export interface AdmittedWorkflow {
 /** Bounds the time that reading them takes on the event loop. */
 const MAX_DESCRIPTION_BYTES = 2 ** 16;
 
-/** The way of a workflow archive into the server: location → fetch → unpack → manifest → specification. One that fails leaves nothing behind. */
+/** The way of a workflow archive into the server: location → fetch → unpack → manifest → specification → scan. One that fails leaves nothing behind. */
 export class WorkflowIntake {
   constructor(private readonly options: WorkflowIntakeOptions) {}
 
-  /** Rejects with the errors of src/errors/workflow.ts, or DownloadFailed. */
+  /** Rejects with the errors of src/errors/workflow.ts and src/errors/scanning.ts, or DownloadFailed. */
   async admit(url: string): Promise<AdmittedWorkflow> {
     const store = worded(() => checkLocation(url, this.options.store));
     const downloaded = AllowedUrls.looksLikeUrl(url) ? await this.#download(url, store) : undefined;
@@ -56,6 +58,7 @@ export class WorkflowIntake {
       const spec = parseWorkflowSpec(await readDescription(folder, specFile, 'The manifest names a specFile that the archive does not have:'));
       assertFunctionsHaveFile(spec, folder, handler);
       const downloadedArchive = downloaded === undefined ? undefined : join(store, downloaded);
+      await this.options.scanner.check({ name: workflowName, directory: folder, contentHash: hash, isArchive: true, downloaded: downloadedArchive });
       return { name: workflowName, url, spec, handler, folder, contentHash: hash, downloadedArchive };
     } catch (error) {
       if (downloaded !== undefined) await rm(join(store, downloaded), { force: true });

@@ -14,6 +14,7 @@ import { TaskPool, threadEntry } from '../../src/threads/task-pool.js';
 import { archive } from '../fixtures/archives.js';
 import { buildThreads } from '../fixtures/driven-runner.js';
 import { modelSources } from '../fixtures/model-sources.js';
+import { NO_SCANS } from '../fixtures/no-scans.js';
 import { noEnvironments } from '../fixtures/python-environments.js';
 import { KeptLog } from '../fixtures/silent-observer.js';
 
@@ -42,6 +43,7 @@ beforeEach(() => {
     store: join(folder, 'store'),
     sources: modelSources([]),
     cache: new ArchiveCache(join(folder, 'cache'), pool, LIMITS, log),
+    scanner: NO_SCANS,
     workDirectory: join(folder, 'work'),
     defaultHandler: undefined,
     envelope: undefined,

@@ -75,6 +75,12 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
         reply.json(200, { status: `Default version successfully updated for model "${model}" to "${version}"` });
       },
     },
+    {
+      ...manage,
+      methods: ['GET'],
+      pattern: '/models/:model/:version/scan',
+      handle: (_request, reply, params) => reply.json(200, gate.scanReport(params.get('model'), params.get('version'))),
+    },
     // Describes the default version, whatever version the path names: an accident of TorchServe's that clients may have met.
     { ...manage, methods: ['GET'], pattern: '/models/:model/:version/set-default', handle: describe },
     {
