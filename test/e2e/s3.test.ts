@@ -34,7 +34,10 @@ async function put(path: string, body: Uint8Array): Promise<void> {
 async function startS3(): Promise<void> {
   s3 = spawn(join(dirname(PYTHON), 'moto_server'), ['-H', '127.0.0.1', '-p', '0'], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH } });
   let said = '';
-  for (const stream of [s3.stdout, s3.stderr]) stream?.on('data', (chunk) => void (said += String(chunk)));
+  for (const stream of [s3.stdout, s3.stderr])
+    stream?.on('data', (chunk) => {
+      said += String(chunk);
+    });
   await server.eventually(async () => /http:\/\/127\.0\.0\.1:\d+/.test(said), 'moto listens');
   endpoint = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0] ?? '';
 }

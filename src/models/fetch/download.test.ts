@@ -213,7 +213,7 @@ describe('a host', () => {
       return [{ address: lookups === 1 ? '127.0.0.2' : '127.0.0.1', family: 4 }];
     });
 
-    expect(DownloadFailed.is(await refusal(bring(address.replace('127.0.0.1', 'rebinding.example') + '/a.mar', { hosts })))).toBe(true);
+    expect(DownloadFailed.is(await refusal(bring(`${address.replace('127.0.0.1', 'rebinding.example')}/a.mar`, { hosts })))).toBe(true);
     expect([lookups, asked]).toEqual([1, 0]);
   });
 
