@@ -24,6 +24,7 @@ import { GpuWatch } from './backends/gpu-watch.js';
 import { configuredLimits } from './backends/python/configured-limits.js';
 import { confine } from './backends/python/confinement.js';
 import { WorkerIds } from './backends/worker-ids.js';
+import { createAuthenticity, createExaminingPool, signatureProtection } from './composition/authenticity.js';
 import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
@@ -126,6 +127,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
   const pool = createUnpackingPool();
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
+  const examining = createExaminingPool();
+  life.add({ name: 'examining threads', start: async () => {}, stop: () => examining.stop() });
 
   const metrics = new Metrics({
     mode: settings.metricsMode,
@@ -153,11 +156,14 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   options.stopping?.addEventListener('abort', endInstalling, { once: true });
   if (options.stopping?.aborted) endInstalling();
   const cache = createArchiveCache(settings, { env, pool, log });
+  protections.tell(signatureProtection(settings));
+  const authenticity = createAuthenticity(settings, { cwd, pool: examining, log });
   const intake = createIntake(settings, {
     ...around,
     store,
     env,
     cache,
+    authenticity,
     workDirectory: runFolder.path,
     installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
     stopping: stopping.signal,
@@ -193,7 +199,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const workflows = new Workflows({
-    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore, cwd) ?? store, cache, workDirectory: runFolder.path }),
+    intake: createWorkflowIntake(settings, { store: folderOf(settings.workflowStore, cwd) ?? store, cache, authenticity, workDirectory: runFolder.path }),
     models: intake,
     registry,
     observer,

@@ -17,6 +17,7 @@ import type { Log } from '../observability/observer.js';
 import type { Accelerators } from '../platform/accelerators.js';
 import { createTempFolder } from '../platform/temp-folder.js';
 import { resolveLimits, type VersionLimits } from '../registry/version-limits.js';
+import { createAuthenticity, createExaminingPool } from './authenticity.js';
 import { createBackends, workerEnvironment } from './backends.js';
 import { createPlacement, findAccelerators } from './devices.js';
 import { createArchiveCache, createIntake, createUnpackingPool } from './intake.js';
@@ -69,6 +70,8 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
     closing.push(() => runFolder.remove());
     const pool = createUnpackingPool();
     closing.push(() => pool.stop());
+    const examining = createExaminingPool();
+    closing.push(() => examining.stop());
     const environment = workerEnvironment(settings, env);
     const workDirectory = runFolder.path;
     const accelerators = findAccelerators(settings, env);
@@ -85,6 +88,7 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
       env,
       cwd,
       cache: createArchiveCache(settings, { env, pool, log }),
+      authenticity: createAuthenticity(settings, { cwd, pool: examining, log }),
       workDirectory,
       interpreter,
       environment,

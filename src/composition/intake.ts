@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Authenticity } from '../authenticity/authenticity.js';
 import type { Settings } from '../config/settings.js';
 import { AllowedUrls } from '../models/allowed-urls.js';
 import { ArchiveCache } from '../models/archive-cache.js';
@@ -9,6 +10,7 @@ import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.j
 import type { Log } from '../observability/observer.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { WorkflowIntake } from '../workflows/workflow-intake.js';
+import { signatureLevel } from './authenticity.js';
 import { command, HOME } from './backends.js';
 
 /** Threads that unpack and hash archives. */
@@ -22,7 +24,10 @@ export function createArchiveCache(
   { env, pool, log }: { readonly pool: TaskPool<UnpackTask, UnpackOutcome> } & Pick<IntakeSurroundings, 'env' | 'log'>,
 ): ArchiveCache {
   const { maxArchiveBytes, maxUnpackedBytes, maxArchiveEntries: maxEntries } = settings;
-  return new ArchiveCache(join(cacheFolder(settings, env), 'archives'), pool, { maxArchiveBytes, maxUnpackedBytes, maxEntries }, log.named('sconce.models'));
+  const limits = { maxArchiveBytes, maxUnpackedBytes, maxEntries };
+  // A tree that was unpacked while nobody asked for signatures is no evidence.
+  const [folder, keeps] = signatureLevel(settings) === 'off' ? (['archives', 'tree'] as const) : (['examined-archives', 'evidence'] as const);
+  return new ArchiveCache(join(cacheFolder(settings, env), folder), pool, limits, log.named('sconce.models'), keeps);
 }
 
 /** What the intake is built into. */
@@ -32,6 +37,7 @@ export interface IntakeSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly cache: ArchiveCache;
+  readonly authenticity: Authenticity | undefined;
   readonly workDirectory: string;
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -43,7 +49,7 @@ export interface IntakeSurroundings {
 
 /** The way of models into this process. */
 export function createIntake(settings: Settings, surroundings: IntakeSurroundings): Intake {
-  const { store, env, cwd, cache, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
+  const { store, env, cwd, cache, authenticity, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
   return new Intake({
     store,
     allowedUrls: new AllowedUrls(settings.allowedUrls),
@@ -52,6 +58,8 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
     defaultHandler: settings.defaultServiceHandler,
     envelope: settings.serviceEnvelope,
     maxArchiveBytes: settings.maxArchiveBytes,
+    maxArchiveEntries: settings.maxArchiveEntries,
+    authenticity,
     environments: new PythonEnvironments({
       cacheFolder: join(cacheFolder(settings, env), 'environments'),
       workDirectory,
@@ -73,9 +81,10 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
 /** The way of workflows into this process; `store` is the workflow store. */
 export function createWorkflowIntake(
   settings: Settings,
-  { store, cache, workDirectory }: Pick<IntakeSurroundings, 'store' | 'cache' | 'workDirectory'>,
+  { store, cache, authenticity, workDirectory }: Pick<IntakeSurroundings, 'store' | 'cache' | 'authenticity' | 'workDirectory'>,
 ): WorkflowIntake {
-  return new WorkflowIntake({ store, allowedUrls: new AllowedUrls(settings.allowedUrls), cache, workDirectory, maxArchiveBytes: settings.maxArchiveBytes });
+  const { allowedUrls, maxArchiveBytes } = settings;
+  return new WorkflowIntake({ store, allowedUrls: new AllowedUrls(allowedUrls), cache, authenticity, workDirectory, maxArchiveBytes });
 }
 
 function cacheFolder({ cacheDir }: Settings, env: Readonly<Record<string, string | undefined>>): string {

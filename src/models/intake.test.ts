@@ -50,6 +50,8 @@ function intake(over: Partial<IntakeOptions> = {}): Intake {
     defaultHandler: undefined,
     envelope: undefined,
     maxArchiveBytes: 2 ** 20,
+    maxArchiveEntries: 100,
+    authenticity: undefined,
     environments: noEnvironments(folder, log),
     log,
     ...over,

@@ -41,6 +41,7 @@ function anIntake(over: Partial<WorkflowIntakeOptions> = {}): WorkflowIntake {
     cache: new ArchiveCache(join(folder, 'cache'), pool, LIMITS, new KeptLog()),
     workDirectory: join(folder, 'work'),
     maxArchiveBytes: 2 ** 20,
+    authenticity: undefined,
     ...over,
   });
 }

@@ -46,6 +46,8 @@ beforeEach(() => {
     defaultHandler: undefined,
     envelope: undefined,
     maxArchiveBytes: LIMITS.maxArchiveBytes,
+    maxArchiveEntries: 100,
+    authenticity: undefined,
     environments: noEnvironments(folder, log),
     log,
   });
