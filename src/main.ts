@@ -24,6 +24,7 @@ import { GpuWatch } from './backends/gpu-watch.js';
 import { configuredLimits } from './backends/python/configured-limits.js';
 import { confine } from './backends/python/confinement.js';
 import { WorkerIds } from './backends/worker-ids.js';
+import { createAuthenticity, createExaminingPool, signatureProtection } from './composition/authenticity.js';
 import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
@@ -139,6 +140,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
   const inspections = createInspectionPool();
   life.add({ name: 'inspecting threads', start: async () => {}, stop: () => inspections.stop() });
+  const examining = createExaminingPool();
+  life.add({ name: 'examining threads', start: async () => {}, stop: () => examining.stop() });
 
   const metrics = new Metrics({
     mode: settings.metricsMode,
@@ -178,14 +181,14 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'scanning threads', start: async () => {}, stop: () => scanning.stop() });
   const scanner = createScanner(settings, { env, cwd, pool: scanning, log });
   protections.tell(await scanner.protection());
+  protections.tell(signatureProtection(settings));
+  const authenticity = createAuthenticity(settings, { cwd, pool: examining, log });
+  const places = { cache, sources, scanner, authenticity, workDirectory: runFolder.path };
   const intake = createIntake(settings, {
     ...around,
+    ...places,
     store,
     env,
-    cache,
-    sources,
-    scanner,
-    workDirectory: runFolder.path,
     installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
     stopping: stopping.signal,
   });
@@ -222,7 +225,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const workflows = new Workflows({
-    intake: createWorkflowIntake({ store: folderOf(settings.workflowStore, cwd) ?? store, cache, sources, scanner, workDirectory: runFolder.path }),
+    intake: createWorkflowIntake({ ...places, store: folderOf(settings.workflowStore, cwd) ?? store }),
     models: intake,
     registry,
     observer,

@@ -68,6 +68,8 @@ function settingsFor(target: ModelTarget, { port, python }: DevFlags, told: Flag
     disable_system_metrics: 'true',
     model_store: target.store,
     load_models: '',
+    // What its author is writing is not signed yet.
+    sconce_signatures: 'off',
     unregister_model_timeout: '1',
     sconce_drain_timeout_s: '2',
   };

@@ -6,6 +6,8 @@ export interface PackFlags extends Omit<Partial<PackWish>, 'folder' | 'version' 
   readonly exportPath?: string;
   readonly format?: string;
   readonly modelVersion?: string;
+  readonly signKey?: string;
+  readonly signCert?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -41,6 +43,8 @@ export function addPackFlags(command: Command): Command {
     .option('--exclude <pattern>', 'leave out what matches, as .sconceignore does; may be repeated', collected, [])
     .option('--python <interpreter>', "interpreter that the handler is imported with; the server's unless given")
     .option('--no-check', 'do not import the handler')
+    .option('--sign-key <file>', 'sign the archive with this key, as `sconce sign --inside` does; a tar.gz beside')
+    .option('--sign-cert <file>', "PEM of the signer's certificate and its chain, with --sign-key")
     .option('-q, --quiet', 'print warnings and errors only')
     .option('--json', 'as JSON, warnings included');
 }

@@ -6,6 +6,7 @@ import type { FuzzFlags } from './fuzz.js';
 import { addPackFlags, type PackFlags } from './pack-flags.js';
 import type { ClientFlags } from './server-addresses.js';
 import { addServeFlags, flagSettings, type ServeFlags } from './server-flags.js';
+import { addSigningCommands } from './signing-commands.js';
 
 /** The `sconce` command. Gives the exit code: 0 fine, 1 it failed, 2 it was called wrongly. Errors are one line on standard error. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -138,9 +139,11 @@ export async function main(args: readonly string[]): Promise<number> {
       await (await import('./pack.js')).packModel(folder, flags);
     },
   );
-  addAuthoringCommands(program, (outcome) => {
+  const done = (outcome: number): void => {
     code = outcome;
-  });
+  };
+  addAuthoringCommands(program, done);
+  addSigningCommands(program, done);
 
   program
     .command('version')

@@ -17,6 +17,7 @@ import type { Log } from '../observability/observer.js';
 import type { Accelerators } from '../platform/accelerators.js';
 import { createTempFolder } from '../platform/temp-folder.js';
 import { resolveLimits, type VersionLimits } from '../registry/version-limits.js';
+import { createAuthenticity, createExaminingPool } from './authenticity.js';
 import { createBackends, workerEnvironment } from './backends.js';
 import { createPlacement, findAccelerators } from './devices.js';
 import { createArchiveCache, createIntake, createSources, createUnpackingPool } from './intake.js';
@@ -73,6 +74,8 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
     closing.push(() => pool.stop());
     const scanning = createScanningPool();
     closing.push(() => scanning.stop());
+    const examining = createExaminingPool();
+    closing.push(() => examining.stop());
     const environment = workerEnvironment(settings, env);
     const workDirectory = runFolder.path;
     const accelerators = findAccelerators(settings, env);
@@ -92,6 +95,7 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
       cache: createArchiveCache(settings, { env, pool, log }),
       sources: createSources(settings, { env, cwd, log }),
       scanner: createScanner(settings, { env, cwd, pool: scanning, log }),
+      authenticity: createAuthenticity(settings, { cwd, pool: examining, log }),
       workDirectory,
       interpreter,
       environment,

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Authenticity } from '../authenticity/authenticity.js';
 import type { Settings } from '../config/settings.js';
 import { ConfigInvalid } from '../errors/config.js';
 import type { InspectOutcome, InspectTask } from '../inputs/inspect-thread.js';
@@ -15,6 +16,7 @@ import type { Protection } from '../observability/protections.js';
 import type { ModelScanner } from '../scanning/model-scanner.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { WorkflowIntake } from '../workflows/workflow-intake.js';
+import { signatureLevel } from './authenticity.js';
 import { command, HOME } from './backends.js';
 
 /** Threads that unpack and hash archives. */
@@ -33,7 +35,10 @@ export function createArchiveCache(
   { env, pool, log }: { readonly pool: TaskPool<UnpackTask, UnpackOutcome> } & Pick<IntakeSurroundings, 'env' | 'log'>,
 ): ArchiveCache {
   const { maxArchiveBytes, maxUnpackedBytes, maxArchiveEntries: maxEntries } = settings;
-  return new ArchiveCache(join(cacheFolder(settings, env), 'archives'), pool, { maxArchiveBytes, maxUnpackedBytes, maxEntries }, log.named('sconce.models'));
+  const limits = { maxArchiveBytes, maxUnpackedBytes, maxEntries };
+  // A tree that was unpacked while nobody asked for signatures is no evidence.
+  const [folder, keeps] = signatureLevel(settings) === 'off' ? (['archives', 'tree'] as const) : (['examined-archives', 'evidence'] as const);
+  return new ArchiveCache(join(cacheFolder(settings, env), folder), pool, limits, log.named('sconce.models'), keeps);
 }
 
 /** What the intake is built into. */
@@ -45,6 +50,7 @@ export interface IntakeSurroundings {
   readonly cache: ArchiveCache;
   readonly sources: ModelSources;
   readonly scanner: ModelScanner;
+  readonly authenticity: Authenticity | undefined;
   readonly workDirectory: string;
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -56,7 +62,7 @@ export interface IntakeSurroundings {
 
 /** The way of models into this process. */
 export function createIntake(settings: Settings, surroundings: IntakeSurroundings): Intake {
-  const { store, env, cwd, cache, sources, scanner, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
+  const { store, env, cwd, cache, sources, scanner, authenticity, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
   return new Intake({
     store,
     sources,
@@ -65,6 +71,8 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
     workDirectory,
     defaultHandler: settings.defaultServiceHandler,
     envelope: settings.serviceEnvelope,
+    maxArchiveEntries: settings.maxArchiveEntries,
+    authenticity,
     environments: new PythonEnvironments({
       cacheFolder: join(cacheFolder(settings, env), 'environments'),
       workDirectory,
@@ -84,14 +92,17 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
 }
 
 /** The way of workflows into this process; `store` is the workflow store. */
-export function createWorkflowIntake({
-  store,
-  cache,
-  sources,
-  scanner,
-  workDirectory,
-}: Pick<IntakeSurroundings, 'store' | 'cache' | 'sources' | 'scanner' | 'workDirectory'>): WorkflowIntake {
-  return new WorkflowIntake({ store, sources, cache, scanner, workDirectory });
+export function createWorkflowIntake(
+  {
+    store,
+    cache,
+    sources,
+    scanner,
+    authenticity,
+    workDirectory,
+  }: Pick<IntakeSurroundings, 'store' | 'cache' | 'sources' | 'scanner' | 'authenticity' | 'workDirectory'>,
+): WorkflowIntake {
+  return new WorkflowIntake({ store, sources, cache, scanner, authenticity, workDirectory });
 }
 
 /** The places that models come from. Throws ConfigInvalid for patterns and hosts that are none. */

@@ -149,6 +149,16 @@ const KEYS = {
     'What a protection that this machine cannot give leads to: `standard` warns and serves on, `strict` refuses.',
     { env: 'SCONCE_SECURITY' },
   ),
+  signatures: key(
+    'sconce_signatures',
+    oneOf('off', 'warn', 'require'),
+    undefined,
+    'What becomes of a model whose signature the trust policy does not bear out: `require` refuses it, `warn` serves it with a warning, `off` does not look. Unset: `require` where there is a trust policy, else `off`.',
+    { env: 'SCONCE_SIGNATURES' },
+  ),
+  trustPolicy: key('sconce_trust_policy', text, undefined, 'YAML file of the signers that are trusted, and with which models.', {
+    env: 'SCONCE_TRUST_POLICY',
+  }),
   cacheDir: key('sconce_cache_dir', text, undefined, 'Where unpacked archives and installed packages are kept, by content; the user cache unless set.', {
     env: 'SCONCE_CACHE_DIR',
   }),

@@ -46,6 +46,8 @@ type MayBeUnset =
   | 'vmargs'
   | 'pluginsPath'
   | 'tsConfigFile'
+  | 'signatures'
+  | 'trustPolicy'
   | 'cacheDir'
   | 'wheelFolder'
   | 'clamd'

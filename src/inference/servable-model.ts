@@ -1,5 +1,6 @@
 import type { InputRules } from './input-rules.js';
 import type { ModelConfig } from './model-config.js';
+import type { ModelSignature } from './model-signature.js';
 import type { ScanReport } from './scan-report.js';
 
 /** What a model's Python workers run in, where that isn't the server's interpreter as it is. */
@@ -23,6 +24,8 @@ export interface ServableModel {
   readonly backend: 'python' | 'onnx' | 'javascript';
   /** Absolute; the archive's root with MAR-INF in it, if there is one. Read-only for everyone but a Python worker. */
   readonly directory: string;
+  /** The archive as it was unpacked, which nobody writes to; undefined: `directory` is all there is. */
+  readonly tree?: string | undefined;
   /** For a no-archive model: the folder's parent, which TorchServe also puts on PYTHONPATH. */
   readonly linkParent: string | undefined;
   /** Handler text as TorchServe's grammar has it (`h.py:fn`), or undefined. */
@@ -42,6 +45,8 @@ export interface ServableModel {
   readonly contentHash: string;
   /** undefined: it was not scanned. */
   readonly scan?: ScanReport | undefined;
+  /** Who vouches for it; undefined where the server does not ask. */
+  readonly signature?: ModelSignature | undefined;
   /** Archive copied into the store by registration from a URL: deleted with the model. Otherwise undefined. */
   readonly downloadedArchive: string | undefined;
 }

@@ -51,6 +51,8 @@ function intake(over: Partial<IntakeOptions> = {}): Intake {
     workDirectory: join(folder, 'work'),
     defaultHandler: undefined,
     envelope: undefined,
+    maxArchiveEntries: 100,
+    authenticity: undefined,
     environments: noEnvironments(folder, log),
     log,
     ...over,

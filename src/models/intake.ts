@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import type { Authenticity } from '../authenticity/authenticity.js';
+import type { Examined } from '../authenticity/examine.js';
+import { NotAuthentic } from '../authenticity/not-authentic.js';
 import { ArchiveInvalid, ArchiveUnreadable, ChecksumMismatch } from '../errors/model.js';
 import { SconceError } from '../errors/sconce-error.js';
+import { SignatureRefused } from '../errors/signature.js';
 import { memberOf } from '../inference/binary-tensors.js';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
@@ -19,7 +23,7 @@ import { type Manifest, NO_MANIFEST, parseManifest } from './manifest.js';
 import { noModelConfig, parseModelConfig } from './model-config.js';
 import { checkedModelName, checkedModelVersion, derivedModelName } from './model-name.js';
 import type { ModelSources } from './model-sources.js';
-import { copyTree, placeFile, workingFolder } from './working-copy.js';
+import { copyTree, placeFile, takeFile, takeTree, workingFolder } from './working-copy.js';
 
 export interface IntakeOptions {
   readonly store: string | undefined;
@@ -31,6 +35,9 @@ export interface IntakeOptions {
   readonly defaultHandler: string | undefined;
   /** Overrides every manifest's envelope. */
   readonly envelope: string | undefined;
+  readonly maxArchiveEntries: number;
+  /** undefined: signatures are not looked at. */
+  readonly authenticity: Authenticity | undefined;
   readonly environments: PythonEnvironments;
   readonly log: Log;
 }
@@ -54,15 +61,19 @@ const TENSOR_HANDLER = 'tensor_handler';
 /** A tree on disk and what it was made from. */
 interface Unpacked {
   readonly directory: string;
+  /** What an archive was unpacked to, where `directory` is a copy of it. */
+  readonly tree?: string;
   readonly contentHash: string;
   readonly manifest: Manifest;
   readonly manifestName: string | undefined;
   readonly config: ModelConfig;
+  readonly examined: Examined | undefined;
 }
 
 /**
- * The way of a model into the server, a step a line: location → fetch → unpack → manifest → model config → scan → a model that can be served.
- * Nothing of an archive is executed on it. A model that fails leaves nothing behind.
+ * The way of a model into the server, a step a line: location → fetch → unpack → signatures → manifest → model config → is it signed as what it says it is → scan → a
+ * model that can be served. Nothing of an archive is executed on it, and what was examined is what is served: it lies in a folder of the server's own from then on. A
+ * model that fails leaves nothing behind.
  */
 export class Intake {
   constructor(private readonly options: IntakeOptions) {}
@@ -77,21 +88,24 @@ export class Intake {
       const located = locate(downloaded ?? wish.url, store, sources.roots);
       const unpacked = await this.#unpack(located, wish);
       directory = unpacked.directory;
-      const { manifest, config, contentHash, manifestName } = unpacked;
+      const { manifest, config, contentHash, manifestName, tree, examined } = unpacked;
       const serializedFile = manifest.serializedFile ?? onlyOnnxFile(directory);
       if (serializedFile !== undefined && !resolve(directory, serializedFile).startsWith(directory + sep))
         throw ArchiveInvalid({ message: `The manifest names ${serializedFile} as its serializedFile, which lies outside the archive.` });
       const handler = wish.handler ?? manifest.handler;
       const name = checkedModelName(wish.modelName || manifestName || derivedModelName(located.kind === 'folder' ? located.path : (downloaded ?? wish.url)));
+      const version = checkedModelVersion(manifest.modelVersion);
+      const signature = examined === undefined ? undefined : this.options.authenticity?.judge(examined, { name, version, url: wish.url });
       const downloadedArchive = downloaded === undefined ? undefined : join(store, downloaded);
       const scan = await this.options.scanner.check({ name, directory, contentHash, isArchive: located.kind === 'archive', downloaded: downloadedArchive });
       return {
         name,
-        version: checkedModelVersion(manifest.modelVersion),
+        version,
         url: wish.url,
         runtime: wish.runtime ?? manifest.runtime,
         backend: backendOf(handler, serializedFile),
         directory,
+        tree,
         linkParent: undefined,
         handler: handler ?? defaultHandler,
         askedHandler: wish.handler,
@@ -102,11 +116,13 @@ export class Intake {
         inputRules: parseInputRules(memberOf(config.raw.sconce, 'inputs'), config.file ?? 'model-config.yaml'),
         contentHash,
         scan,
+        signature,
         downloadedArchive,
       };
     } catch (error) {
       if (directory !== undefined) await this.#remove(directory);
       if (downloaded !== undefined) await rm(join(store, downloaded), { force: true, recursive: true });
+      if (error instanceof NotAuthentic) throw SignatureRefused({ url: wish.url, word: error.word, why: error.message }, error);
       // Whatever the file system says against it: a full disk, a file that may not be read, an archive that went away.
       throw error instanceof SconceError ? error : ArchiveUnreadable({ url: wish.url, why: '' }, error);
     }
@@ -128,11 +144,12 @@ export class Intake {
   }
 
   #unpack(located: Located, wish: IntakeWish): Promise<Unpacked> {
+    const { authenticity } = this.options;
     switch (located.kind) {
       case 'archive':
         return this.#unpackArchive(located.path, wish);
       case 'folder':
-        return this.#openFolder(located.path, wish);
+        return authenticity === undefined ? this.#openFolder(located.path, wish) : this.#takeFolder(located.path, authenticity, wish);
       case 'onnx':
         return this.#inWorkingFolder((directory) => this.#wrapOnnx(located.path, directory));
       case 'torchscript':
@@ -152,17 +169,38 @@ export class Intake {
   }
 
   async #unpackArchive(file: string, wish: IntakeWish): Promise<Unpacked> {
-    const { folder, hash } = await this.options.cache.tree(file, wish.url);
+    const { authenticity, cache } = this.options;
+    const { folder, hash, seal } = await cache.tree(file, wish.url).catch((error: unknown) => {
+      // What can't be read is not what was signed.
+      throw authenticity?.refuses && ArchiveUnreadable.is(error) ? SignatureRefused({ url: wish.url, word: 'mismatch', why: error.message }, error) : error;
+    });
     if (wish.sha256 !== undefined && wish.sha256.toLowerCase() !== hash) throw ChecksumMismatch({ url: wish.url, found: hash });
+    const examined = await authenticity?.examine({ kind: 'archive', folder, archive: { sha256: hash, seal }, beside: `${file}.sig` });
     const manifest = await readManifest(folder, wish);
+    const read = { contentHash: hash, manifest: manifest.read, manifestName: manifest.name, examined };
     const serialized = manifest.read.serializedFile ?? onlyOnnxFile(folder);
-    if (backendOf(wish.handler ?? manifest.read.handler, serialized) === 'onnx') {
-      return { directory: folder, contentHash: hash, manifest: manifest.read, manifestName: manifest.name, config: await this.#config(folder, manifest.read) };
-    }
+    if (backendOf(wish.handler ?? manifest.read.handler, serialized) === 'onnx')
+      return { ...read, directory: folder, config: await this.#config(folder, manifest.read) };
     return this.#inWorkingFolder(async (directory) => {
       await copyTree(folder, directory);
-      return { directory, contentHash: hash, manifest: manifest.read, manifestName: manifest.name, config: await this.#config(directory, manifest.read) };
+      return { ...read, directory, tree: folder, config: await this.#config(directory, manifest.read) };
     });
+  }
+
+  /** A folder of the store belongs to whoever may write there: it is served from a copy. One that can't be copied for its links is served as it is where that is only warned of. */
+  async #takeFolder(source: string, authenticity: Authenticity, wish: IntakeWish): Promise<Unpacked> {
+    try {
+      return await this.#inWorkingFolder(async (directory) => {
+        await takeTree(source, directory, this.options.maxArchiveEntries);
+        const examined = await authenticity.examine({ kind: 'folder', folder: directory, beside: `${source}.sig` });
+        const opened = await this.#openFolder(directory, wish);
+        return { ...opened, contentHash: examined.sha256 ?? opened.contentHash, examined };
+      });
+    } catch (error) {
+      if (!(error instanceof NotAuthentic) || authenticity.refuses) throw error;
+      const { word, message } = error;
+      return { ...(await this.#openFolder(source, wish)), examined: { sha256: undefined, good: [], problem: { word, message } } };
+    }
   }
 
   async #openFolder(directory: string, wish: IntakeWish): Promise<Unpacked> {
@@ -173,28 +211,38 @@ export class Intake {
       manifest: manifest.read,
       manifestName: manifest.name,
       config: await this.#config(directory, manifest.read),
+      examined: undefined,
     };
   }
 
   /** A lone .onnx file: served from a folder with it and its side files `NAME.yaml`, `NAME.labels.json` and `NAME.onnx.data`. */
   async #wrapOnnx(file: string, directory: string): Promise<Unpacked> {
     const stem = file.slice(0, -'.onnx'.length);
-    await placeFile(file, join(directory, basename(file)));
-    if (existsSync(`${stem}.labels.json`)) await placeFile(`${stem}.labels.json`, join(directory, 'index_to_name.json'));
-    if (existsSync(`${file}.data`)) await placeFile(`${file}.data`, join(directory, `${basename(file)}.data`));
+    await this.#place(file, join(directory, basename(file)));
+    if (existsSync(`${stem}.labels.json`)) await this.#place(`${stem}.labels.json`, join(directory, 'index_to_name.json'));
+    if (existsSync(`${file}.data`)) await this.#place(`${file}.data`, join(directory, `${basename(file)}.data`));
     const yaml = [`${stem}.yaml`, `${stem}.yml`].find((candidate) => existsSync(candidate));
-    if (yaml !== undefined) await placeFile(yaml, join(directory, 'model-config.yaml'));
+    if (yaml !== undefined) await this.#place(yaml, join(directory, 'model-config.yaml'));
+    const examined = await this.#examineFile(file, directory);
     const manifest = { ...NO_MANIFEST, serializedFile: basename(file) };
-    return { directory, contentHash: await folderHash(directory), manifest, manifestName: undefined, config: await this.#config(directory, manifest) };
+    return {
+      directory,
+      contentHash: await folderHash(directory),
+      manifest,
+      manifestName: undefined,
+      config: await this.#config(directory, manifest),
+      examined,
+    };
   }
 
   /** A lone TorchScript file: gets a manifest and our small tensor handler. */
   async #wrapTorchScript(file: string, directory: string, wish: IntakeWish): Promise<Unpacked> {
     const name = basename(file);
-    await placeFile(file, join(directory, name));
+    await this.#place(file, join(directory, name));
     const stem = file.slice(0, -'.pt'.length);
     const yaml = [`${stem}.yaml`, `${stem}.yml`].find((candidate) => existsSync(candidate));
-    if (yaml !== undefined) await placeFile(yaml, join(directory, 'model-config.yaml'));
+    if (yaml !== undefined) await this.#place(yaml, join(directory, 'model-config.yaml'));
+    const examined = await this.#examineFile(file, directory);
     const model = {
       modelName: wish.modelName || derivedModelName(name),
       serializedFile: name,
@@ -211,7 +259,18 @@ export class Intake {
       manifest: manifest.read,
       manifestName: undefined,
       config: await this.#config(directory, manifest.read),
+      examined,
     };
+  }
+
+  /** Into a working folder: a second name for the file, but where it is examined a copy, which nobody else can write to. */
+  async #place(source: string, target: string): Promise<void> {
+    if (this.options.authenticity === undefined) return placeFile(source, target);
+    await takeFile(await realpath(source), target);
+  }
+
+  async #examineFile(file: string, folder: string): Promise<Examined | undefined> {
+    return this.options.authenticity?.examine({ kind: 'file', folder, beside: `${file}.sig` });
   }
 
   async #config(directory: string, manifest: Manifest): Promise<ModelConfig> {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, createWriteStream, existsSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, readdir, realpath, stat, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { openFile, treeOf } from '../authenticity/tree-files.js';
 
 /** Files above this size are linked to instead of copied: weights, which handlers read and don't write. */
 const LINK_ABOVE_BYTES = 64 * 2 ** 20;
@@ -41,6 +43,30 @@ export async function copyTree(from: string, to: string): Promise<void> {
         await chmod(target, FILE_MODE);
       }
     }
+  }
+}
+
+/**
+ * Copies a folder that others may be writing to, so that what is checked from now on is what is served. Nothing is linked to and no link is followed; folders without files are left out. Rejects with
+ * NotAuthentic for links, for devices and for more than `maxFiles`.
+ */
+export async function takeTree(from: string, to: string, maxFiles: number): Promise<void> {
+  for (const path of (await treeOf(from, maxFiles)).files) {
+    await mkdir(dirname(join(to, path)), { recursive: true });
+    await takeFile(join(from, path), join(to, path));
+  }
+}
+
+/** Copies the file that is opened, whatever its name leads to meanwhile. Rejects with NotAuthentic for what is no regular file. */
+export async function takeFile(source: string, target: string): Promise<void> {
+  const file = await openFile(source);
+  try {
+    const opened = `/proc/self/fd/${file.fd}`;
+    // The kernel's copy can share blocks.
+    if (existsSync(opened)) await copyFile(opened, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    else await pipeline(file.createReadStream({ autoClose: false }), createWriteStream(target, { flags: 'wx', mode: 0o644 }));
+  } finally {
+    await file.close();
   }
 }
 

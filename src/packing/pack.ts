@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
+import { SIGNATURE_NAME } from '../authenticity/zip-seal.js';
 import type { Settings } from '../config/settings.js';
 import { PackRefused } from '../errors/packing.js';
 import { noModelConfig } from '../models/model-config.js';
@@ -63,6 +64,8 @@ export async function pack(wish: PackWish, { cwd, env, interpreter: usual, setti
   const named = await namedParts({ ...wish, folder: root }, cwd, files);
   const ownManifest = files.get(MANIFEST_NAME);
   files.delete(MANIFEST_NAME);
+  // It is of what the folder was before, and the archive is signed as a whole.
+  files.delete(SIGNATURE_NAME);
 
   const { model, findings: described } = await describeModel(root, files, named, ownManifest === undefined ? undefined : await boundedText(ownManifest));
   const place = outputPlace(wish, model.name, cwd);

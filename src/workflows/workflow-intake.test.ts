@@ -42,6 +42,7 @@ function anIntake(over: Partial<WorkflowIntakeOptions> = {}): WorkflowIntake {
     cache: new ArchiveCache(join(folder, 'cache'), pool, LIMITS, new KeptLog()),
     scanner: NO_SCANS,
     workDirectory: join(folder, 'work'),
+    authenticity: undefined,
     ...over,
   });
 }

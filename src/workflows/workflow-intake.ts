@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
+import type { Authenticity } from '../authenticity/authenticity.js';
 import { ArchiveExists, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
 import { SconceError } from '../errors/sconce-error.js';
 import { WorkflowArchiveExists, WorkflowInvalid, WorkflowLocationRefused } from '../errors/workflow.js';
@@ -23,6 +24,8 @@ export interface WorkflowIntakeOptions {
   readonly scanner: Pick<ModelScanner, 'check'>;
   /** Folder of this server run; working copies lie in it. */
   readonly workDirectory: string;
+  /** undefined: signatures are not looked at. */
+  readonly authenticity: Authenticity | undefined;
 }
 
 /** An archive, unpacked and read. Nothing of it has been executed. */
@@ -41,10 +44,12 @@ export interface AdmittedWorkflow {
   readonly downloadedArchive: string | undefined;
 }
 
+/** Workflows have no versions; a signature names this one. */
+const WORKFLOW_VERSION = '1.0';
 /** Bounds the time that reading them takes on the event loop. */
 const MAX_DESCRIPTION_BYTES = 2 ** 16;
 
-/** The way of a workflow archive into the server: location → fetch → unpack → manifest → specification → scan. One that fails leaves nothing behind. */
+/** The way of a workflow archive into the server: location → fetch → unpack → signatures → manifest → specification → scan. One that fails leaves nothing behind. */
 export class WorkflowIntake {
   constructor(private readonly options: WorkflowIntakeOptions) {}
 
@@ -53,8 +58,12 @@ export class WorkflowIntake {
     const store = worded(() => checkLocation(url, this.options.store));
     const downloaded = AllowedUrls.looksLikeUrl(url) ? await this.#download(url, store) : undefined;
     try {
-      const { folder, hash } = await this.options.cache.tree(locateArchive(downloaded ?? url, url, store), url);
+      const { authenticity, cache } = this.options;
+      const file = locateArchive(downloaded ?? url, url, store);
+      const { folder, hash, seal } = await cache.tree(file, url);
+      const examined = await authenticity?.examine({ kind: 'archive', folder, archive: { sha256: hash, seal }, beside: `${file}.sig` });
       const { workflowName, specFile, handler } = parseWorkflowManifest(await readDescription(folder, 'WAR-INF/MANIFEST.json', 'The archive has no'));
+      if (examined !== undefined) authenticity?.judge(examined, { name: workflowName, version: WORKFLOW_VERSION, url });
       const spec = parseWorkflowSpec(await readDescription(folder, specFile, 'The manifest names a specFile that the archive does not have:'));
       assertFunctionsHaveFile(spec, folder, handler);
       const downloadedArchive = downloaded === undefined ? undefined : join(store, downloaded);

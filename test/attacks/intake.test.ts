@@ -47,6 +47,8 @@ beforeEach(() => {
     workDirectory: join(folder, 'work'),
     defaultHandler: undefined,
     envelope: undefined,
+    maxArchiveEntries: 100,
+    authenticity: undefined,
     environments: noEnvironments(folder, log),
     log,
   });
