@@ -46,6 +46,8 @@ export interface IntakeWish {
   readonly modelName?: string | undefined;
   readonly runtime?: ServableModel['runtime'] | undefined;
   readonly handler?: string | undefined;
+  /** `modelName` is one that nobody signs, such as that of a workflow's node: the model must be signed as its own. */
+  readonly isRenamed?: boolean | undefined;
 }
 
 const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
@@ -87,9 +89,11 @@ export class Intake {
       if (serializedFile !== undefined && !resolve(directory, serializedFile).startsWith(directory + sep))
         throw ArchiveInvalid({ message: `The manifest names ${serializedFile} as its serializedFile, which lies outside the archive.` });
       const handler = wish.handler ?? manifest.handler;
-      const name = checkedModelName(wish.modelName || manifestName || derivedModelName(located.kind === 'folder' ? located.path : (downloaded ?? wish.url)));
+      const own = manifestName || derivedModelName(located.kind === 'folder' ? located.path : (downloaded ?? wish.url));
+      const name = checkedModelName(wish.modelName || own);
       const version = checkedModelVersion(manifest.modelVersion);
-      const signature = examined === undefined ? undefined : this.options.authenticity?.judge(examined, { name, version, url: wish.url });
+      const signature =
+        examined === undefined ? undefined : this.options.authenticity?.judge(examined, { name: wish.isRenamed ? own : name, version, url: wish.url });
       return {
         name,
         version,

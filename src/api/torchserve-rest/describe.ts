@@ -1,7 +1,7 @@
 import type { VersionDescription } from '../../admission/management-gate.js';
 import { parallelLevelOf } from '../../inference/model-config.js';
 
-/** One element of describe, field by field in TorchServe's order. `crashes` is ours and stands there only when a worker has died. */
+/** One element of describe, field by field in TorchServe's order. `crashes` and `signature` are ours: they stand there only when a worker has died, and where signatures are asked for. */
 export function describedVersion(version: VersionDescription): Record<string, unknown> {
   const { model, workers, queue, crashes } = version;
   const { config } = model;
@@ -42,6 +42,7 @@ export function describedVersion(version: VersionDescription): Record<string, un
       gpuUsage: worker.gpuUsage,
     })),
     jobQueueStatus: { remainingCapacity: queue.remainingCapacity, pendingRequests: queue.pendingRequests },
+    ...(model.signature === undefined ? {} : { signature: model.signature }),
     ...(crashes.length === 0 ? {} : { crashes }),
   };
 }
