@@ -27,6 +27,7 @@ import { WorkerIds } from './backends/worker-ids.js';
 import { createAuthenticity, createExaminingPool, signatureProtection } from './composition/authenticity.js';
 import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
+import { billWriter, createDigestPool } from './composition/bill-of-materials.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
 import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
 import { createGuards } from './composition/guards.js';
@@ -140,6 +141,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
   const inspections = createInspectionPool();
   life.add({ name: 'inspecting threads', start: async () => {}, stop: () => inspections.stop() });
+  const digesting = createDigestPool();
+  life.add({ name: 'digesting threads', start: async () => {}, stop: () => digesting.stop() });
   const examining = createExaminingPool();
   life.add({ name: 'examining threads', start: async () => {}, stop: () => examining.stop() });
 
@@ -269,6 +272,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       tokens,
       refreshMemory: () => registry.refreshMemory(),
       version,
+      billOfMaterials: billWriter(digesting, settings.maxArchiveEntries),
     }),
     ...workflowRoutes({ gate: new WorkflowGate(workflows), log: log.named('sconce.api') }),
     ...metricsRoutes(

@@ -7,7 +7,7 @@ export const MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 export const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 
 /** What a signature names its signer by. None of it is trusted yet. */
-export type Material =
+type Material =
   | { readonly kind: 'key'; readonly hint: string | undefined }
   /** DER, the signer's own first. */
   | { readonly kind: 'certificates'; readonly chain: readonly Buffer[] }

@@ -80,7 +80,7 @@ export async function examine({ exhibit, signers, maxFiles }: ExamineTask): Prom
 }
 
 /** The digest of a folder: SHA-256 over the SHA-256 of its files in code-point order, a signature's own left out. It is what `pin` names. */
-export async function folderDigest(folder: string, files: readonly string[]): Promise<string> {
+async function folderDigest(folder: string, files: readonly string[]): Promise<string> {
   const root = createHash('sha256');
   for (const path of files) if (path !== SIGNATURE_NAME) root.update(`${path}\u0000${(await digestOf(join(folder, path))).digest}\n`);
   return root.digest('hex');

@@ -81,8 +81,8 @@ function assertNew({ name: signer, minimumVersions }: TrustedSigner, { name, ver
   }
 }
 
-/** Sconce signs `name@version`; other tools sign the name of the file or folder, which binds no version. */
+/** Sconce signs `name@version`; other tools sign the name of the file or folder, which binds no version, and of which the server makes a name without odd characters. */
 function isSubject(subject: string, { name, version }: ServedAs): boolean {
   const bare = subject.replace(/\.(?:mar|war|model|tar\.gz|tgz|onnx|pt)$/, '');
-  return [subject, bare].some((one) => one === `${name}@${version}` || one === name);
+  return [subject, bare].some((one) => one === `${name}@${version}` || one === name || one.replace(/\W/g, '_') === name);
 }

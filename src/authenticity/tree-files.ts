@@ -10,8 +10,8 @@ export interface Tree {
   readonly emptyFolders: readonly string[];
 }
 
-/** Lists a folder. A link, a device and whatever else is neither file nor folder is refused, and so are more than `maxFiles`. Throws NotAuthentic. */
-export async function treeOf(folder: string, maxFiles: number): Promise<Tree> {
+/** Lists a folder. A link, a device and whatever else is neither file nor folder is refused unless told otherwise, and so are more than `maxFiles`. Throws NotAuthentic. */
+export async function treeOf(folder: string, maxFiles: number, links: 'refuse' | 'leave out' = 'refuse'): Promise<Tree> {
   const files: string[] = [];
   const emptyFolders: string[] = [];
   const visit = async (prefix: string): Promise<void> => {
@@ -20,8 +20,9 @@ export async function treeOf(folder: string, maxFiles: number): Promise<Tree> {
     for (const entry of entries) {
       const path = prefix + entry.name;
       if (entry.isDirectory()) await visit(`${path}/`);
-      else if (!entry.isFile()) throw new NotAuthentic('mismatch', `${printable(path)} is a link or a device, which no signature covers`);
-      else if (files.push(path) > maxFiles) throw new NotAuthentic('too_large', `there are more than ${maxFiles} files`);
+      else if (!entry.isFile()) {
+        if (links === 'refuse') throw new NotAuthentic('mismatch', `${printable(path)} is a link or a device, which no signature covers`);
+      } else if (files.push(path) > maxFiles) throw new NotAuthentic('too_large', `there are more than ${maxFiles} files`);
     }
   };
   await visit('');

@@ -97,6 +97,15 @@ export async function main(args: readonly string[]): Promise<number> {
       code = await (await import('./fuzz.js')).fuzzModel(model, flags);
     });
 
+  client(
+    program
+      .command('sbom')
+      .description('print what a served model consists of: files, packages, signer, as CycloneDX')
+      .argument('<model>', '`name` or `name/version`'),
+  ).action(async (model: string, flags: ClientFlags) => {
+    await (await import('./sbom.js')).printBill(model, flags);
+  });
+
   const models = program.command('models').description('list, describe, register, scale and unregister models of a running server');
   client(models.command('list').description('the models, their default versions and where they came from')).action(async (flags: ClientFlags) => {
     await (await import('./models.js')).listModels(flags);

@@ -92,16 +92,14 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
 }
 
 /** The way of workflows into this process; `store` is the workflow store. */
-export function createWorkflowIntake(
-  {
-    store,
-    cache,
-    sources,
-    scanner,
-    authenticity,
-    workDirectory,
-  }: Pick<IntakeSurroundings, 'store' | 'cache' | 'sources' | 'scanner' | 'authenticity' | 'workDirectory'>,
-): WorkflowIntake {
+export function createWorkflowIntake({
+  store,
+  cache,
+  sources,
+  scanner,
+  authenticity,
+  workDirectory,
+}: Pick<IntakeSurroundings, 'store' | 'cache' | 'sources' | 'scanner' | 'authenticity' | 'workDirectory'>): WorkflowIntake {
   return new WorkflowIntake({ store, sources, cache, scanner, authenticity, workDirectory });
 }
 

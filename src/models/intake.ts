@@ -52,6 +52,8 @@ export interface IntakeWish {
   /** SHA-256 that the archive must have, hex. */
   readonly sha256?: string | undefined;
   readonly s3SseKms?: boolean | undefined;
+  /** `modelName` is one that nobody signs, such as that of a workflow's node: the model must be signed as its own. */
+  readonly isRenamed?: boolean | undefined;
 }
 
 const MAX_DESCRIPTION_BYTES = 4 * 2 ** 20;
@@ -93,11 +95,13 @@ export class Intake {
       if (serializedFile !== undefined && !resolve(directory, serializedFile).startsWith(directory + sep))
         throw ArchiveInvalid({ message: `The manifest names ${serializedFile} as its serializedFile, which lies outside the archive.` });
       const handler = wish.handler ?? manifest.handler;
-      const name = checkedModelName(wish.modelName || manifestName || derivedModelName(located.kind === 'folder' ? located.path : (downloaded ?? wish.url)));
+      const own = manifestName || derivedModelName(located.kind === 'folder' ? located.path : (downloaded ?? wish.url));
+      const name = checkedModelName(wish.modelName || own);
       const version = checkedModelVersion(manifest.modelVersion);
-      const signature = examined === undefined ? undefined : this.options.authenticity?.judge(examined, { name, version, url: wish.url });
       const downloadedArchive = downloaded === undefined ? undefined : join(store, downloaded);
       const scan = await this.options.scanner.check({ name, directory, contentHash, isArchive: located.kind === 'archive', downloaded: downloadedArchive });
+      const signature =
+        examined === undefined ? undefined : this.options.authenticity?.judge(examined, { name: wish.isRenamed ? own : name, version, url: wish.url });
       return {
         name,
         version,

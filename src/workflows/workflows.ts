@@ -25,7 +25,7 @@ export interface WorkflowsOptions {
     release(workflow: AdmittedWorkflow): Promise<void>;
   };
   /** The way of the models that a specification names. */
-  readonly models: { admit(wish: { readonly url: string; readonly modelName: string }): Promise<ServableModel> };
+  readonly models: { admit(wish: { readonly url: string; readonly modelName: string; readonly isRenamed: boolean }): Promise<ServableModel> };
   readonly registry: {
     serveAlone(model: ServableModel, wish: RegisterWish): Promise<unknown>;
     withdraw(model: string): Promise<void>;
@@ -168,7 +168,7 @@ export class Workflows implements WorkflowService {
     const { intake, models, registry } = this.options;
     const modelName = checkedModelName(modelOf(name));
     if (this.#draining) throw Draining({});
-    const model = url === undefined ? await intake.functionModel(admitted, name, modelName) : await models.admit({ url, modelName });
+    const model = url === undefined ? await intake.functionModel(admitted, name, modelName) : await models.admit({ url, modelName, isRenamed: true });
     const { maxWorkers, batchSize, maxBatchDelayMs } = settings;
     await registry.serveAlone(
       { ...model, workflow },

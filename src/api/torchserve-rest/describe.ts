@@ -2,8 +2,8 @@ import type { VersionDescription } from '../../admission/management-gate.js';
 import { parallelLevelOf } from '../../inference/model-config.js';
 
 /**
- * One element of describe, field by field in TorchServe's order. `crashes` and `inputRules` are ours: they stand there when a worker has died, and for a model that has rules; each worker's `sandbox` is
- * ours too, and is told when it is asked for.
+ * One element of describe, field by field in TorchServe's order. `crashes`, `inputRules` and `signature` are ours: they stand there when a worker has died, for a model
+ * that has rules, and where signatures are asked for. Each worker's `sandbox` is ours too, and is told when it is asked for.
  */
 export function describedVersion(version: VersionDescription, withSandbox = false): Record<string, unknown> {
   const { model, workers, queue, crashes } = version;
@@ -47,6 +47,7 @@ export function describedVersion(version: VersionDescription, withSandbox = fals
     })),
     jobQueueStatus: { remainingCapacity: queue.remainingCapacity, pendingRequests: queue.pendingRequests },
     ...(model.inputRules === undefined ? {} : { inputRules: model.inputRules }),
+    ...(model.signature === undefined ? {} : { signature: model.signature }),
     ...(crashes.length === 0 ? {} : { crashes }),
   };
 }

@@ -1,6 +1,7 @@
 import type { InferenceGate } from '../../admission/inference-gate.js';
 import type { ManagementGate } from '../../admission/management-gate.js';
 import type { TokenGate } from '../../admission/token-gate.js';
+import type { ServableModel } from '../../inference/servable-model.js';
 import type { HttpReply } from '../http-exchange.js';
 import { prettyJson } from '../render-error.js';
 import type { Route } from '../route.js';
@@ -19,10 +20,12 @@ export interface ManagementApiOptions {
   /** Reads worker memory anew before it is shown. */
   readonly refreshMemory: () => Promise<void>;
   readonly version: string;
+  /** What a model consists of, as CycloneDX. */
+  readonly billOfMaterials: (model: ServableModel) => Promise<unknown>;
 }
 
 /** All paths of the REST management API, apart from its description. */
-export function managementRoutes({ gate, inference, tokens, refreshMemory, version: serverVersion }: ManagementApiOptions): readonly Route[] {
+export function managementRoutes({ gate, inference, tokens, refreshMemory, version: serverVersion, billOfMaterials }: ManagementApiOptions): readonly Route[] {
   const manage = { connector: 'management', scope: 'manage' } as const;
 
   const describe: Route['handle'] = async (request, reply, params) => {
@@ -90,6 +93,15 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
       handle: (_request, reply, params) => {
         const name = params.get('model').split(':')[0] ?? '';
         reply.json(200, { name, ready: gate.hasWorkers(name) });
+      },
+    },
+    {
+      ...manage,
+      methods: ['GET'],
+      pattern: '/models/:model/:version/sbom',
+      handle: async (_request, reply, params) => {
+        const { model } = gate.describe(params.get('model'), params.get('version'));
+        reply.send(200, prettyJson(await billOfMaterials(model)), [['content-type', 'application/vnd.cyclonedx+json; version=1.6']]);
       },
     },
     {

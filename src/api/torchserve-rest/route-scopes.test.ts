@@ -41,6 +41,7 @@ const ROUTES: readonly Route[] = [
     tokens,
     refreshMemory: async () => {},
     version: '0.12.0',
+    billOfMaterials: async () => ({}),
   }),
   ...workflowRoutes({ gate: new WorkflowGate(workflows), log }),
   ...metricsRoutes(
