@@ -19,7 +19,7 @@ const venvBin = join(work, 'venv', 'bin');
 const COMMANDS = ['torchserve', 'torch-model-archiver', 'torch-workflow-archiver'];
 /** The servers' own ports: the tests name them, so that nothing else may listen there. */
 const PORTS = [8080, 8081, 8082, 7070, 7071];
-const TEST_TIMEOUT_S = 300;
+const TEST_TIMEOUT_S = 900;
 const FILE_TIMEOUT_MS = 30 * 60_000;
 const SIDES = { torchserve: 'TorchServe', sconce: 'Sconce' };
 const SOURCES = /https:\/\/(?:torchserve\.pytorch\.org|torchserve\.s3\.amazonaws\.com|download\.pytorch\.org)\b/g;
