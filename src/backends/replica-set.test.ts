@@ -21,6 +21,7 @@ const observer: Observer = {
   workerLoaded() {},
   httpAnswered() {},
   grpcAnswered() {},
+  tokenRefused() {},
   workerOutput() {},
 };
 

@@ -3,6 +3,7 @@ import { SconceError } from '../errors/sconce-error.js';
 import { TORCHSERVE_VERSION } from '../version.js';
 import { addAuthoringCommands } from './authoring-commands.js';
 import { addPackFlags, type PackFlags } from './pack-flags.js';
+import { addSecurityCommands } from './security-commands.js';
 import type { ClientFlags } from './server-addresses.js';
 import { addServeFlags, flagSettings, type ServeFlags } from './server-flags.js';
 
@@ -115,6 +116,10 @@ export async function main(args: readonly string[]): Promise<number> {
     },
   );
   addAuthoringCommands(program, (outcome) => {
+    code = outcome;
+  });
+
+  addSecurityCommands(program, (outcome) => {
     code = outcome;
   });
 

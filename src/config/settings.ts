@@ -47,7 +47,13 @@ type MayBeUnset =
   | 'pluginsPath'
   | 'tsConfigFile'
   | 'cacheDir'
-  | 'wheelFolder';
+  | 'wheelFolder'
+  | 'oidcIssuer'
+  | 'oidcAudience'
+  | 'oidcJwksUrl'
+  | 'oidcTenantClaim'
+  | 'tlsPrincipals'
+  | 'auditLog';
 
 type DefinedSettings = { readonly [N in Exclude<keyof RawSettings, MayBeUnset> | 'loadModels']: NonNullable<RawSettings[N]> };
 type UnsetSettings = { readonly [N in Exclude<MayBeUnset, 'loadModels'>]: RawSettings[N] };

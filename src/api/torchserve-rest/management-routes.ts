@@ -1,6 +1,6 @@
 import type { InferenceGate } from '../../admission/inference-gate.js';
+import type { KeyRotation } from '../../admission/key-rotation.js';
 import type { ManagementGate } from '../../admission/management-gate.js';
-import type { TokenGate } from '../../admission/token-gate.js';
 import type { HttpReply } from '../http-exchange.js';
 import { prettyJson } from '../render-error.js';
 import type { Route } from '../route.js';
@@ -15,38 +15,39 @@ import { WishParameters } from './wish-parameters.js';
 export interface ManagementApiOptions {
   readonly gate: ManagementGate;
   readonly inference: InferenceGate;
-  readonly tokens: TokenGate;
+  /** undefined: tokens are off, and there is no `/token`. */
+  readonly keys: KeyRotation | undefined;
   /** Reads worker memory anew before it is shown. */
   readonly refreshMemory: () => Promise<void>;
   readonly version: string;
 }
 
 /** All paths of the REST management API, apart from its description. */
-export function managementRoutes({ gate, inference, tokens, refreshMemory, version: serverVersion }: ManagementApiOptions): readonly Route[] {
+export function managementRoutes({ gate, inference, keys, refreshMemory, version: serverVersion }: ManagementApiOptions): readonly Route[] {
   const manage = { connector: 'management', scope: 'manage' } as const;
 
   const describe: Route['handle'] = async (request, reply, params) => {
     const { segments } = request;
     const model = params.get('model');
     const version = segments.length === 3 ? params.get('version') : undefined;
-    gate.describe(model, version === 'all' ? undefined : version);
+    gate.describe(request, model, version === 'all' ? undefined : version);
     await refreshMemory();
-    if (version === 'all') return reply.json(200, gate.describeAll(model).map(describedVersion));
-    const found = gate.describe(model, version);
+    if (version === 'all') return reply.json(200, gate.describeAll(request, model).map(describedVersion));
+    const found = gate.describe(request, model, version);
     if (WishParameters.ofQuery(request).boolean('customized', false)) {
       return sendDescription(reply, await describeCustomized(inference, request, found, version));
     }
     reply.json(200, [describedVersion(found)]);
   };
-  const unregister: Route['handle'] = async (_request, reply, params) => {
+  const unregister: Route['handle'] = async (request, reply, params) => {
     const model = params.get('model');
-    await gate.unregister(model, params.find('version'));
+    await gate.unregister(request, model, params.find('version'));
     reply.json(200, { status: `Model "${model}" unregistered` });
   };
   const scaleModel: Route['handle'] = (request, reply, params) => scale(gate, request, reply, params.get('model'), params.find('version'));
-  const options: Route['handle'] = (_request, reply, params) => {
+  const options: Route['handle'] = (request, reply, params) => {
     const model = params.get('model');
-    gate.describe(model, params.find('version'));
+    gate.describe(request, model, params.find('version'));
     reply.json(200, modelManagementDocument(model, serverVersion));
   };
   const ofModel = ['/models/:model', '/models/:model/:version'].flatMap((pattern): Route[] => [
@@ -56,16 +57,16 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
     { ...manage, methods: ['OPTIONS'], pattern, handle: options },
   ]);
   return [
-    { ...manage, methods: ['GET'], pattern: '/models', handle: (request, reply) => reply.json(200, listPage(request, gate.list())) },
+    { ...manage, methods: ['GET'], pattern: '/models', handle: (request, reply) => reply.json(200, listPage(request, gate.list(request))) },
     { ...manage, methods: ['POST'], pattern: '/models', handle: (request, reply) => register(gate, request, reply) },
     ...ofModel,
     {
       ...manage,
       methods: ['PUT'],
       pattern: '/models/:model/:version/set-default',
-      handle: (_request, reply, params) => {
+      handle: (request, reply, params) => {
         const [model, version] = [params.get('model'), params.get('version')];
-        gate.setDefault(model, version);
+        gate.setDefault(request, model, version);
         reply.json(200, { status: `Default version successfully updated for model "${model}" to "${version}"` });
       },
     },
@@ -75,9 +76,9 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
       ...manage,
       methods: ['GET'],
       pattern: '/v1/models/:model',
-      handle: (_request, reply, params) => {
+      handle: (request, reply, params) => {
         const name = params.get('model').split(':')[0] ?? '';
-        reply.json(200, { name, ready: gate.hasWorkers(name) });
+        reply.json(200, { name, ready: gate.hasWorkers(request, name) });
       },
     },
     {
@@ -88,11 +89,11 @@ export function managementRoutes({ gate, inference, tokens, refreshMemory, versi
         const wanted = request.query.get('model');
         reply.json(
           200,
-          gate.crashes().filter((dossier) => wanted === null || dossier.model === wanted),
+          gate.crashes(request).filter((dossier) => wanted === null || dossier.model === wanted),
         );
       },
     },
-    ...(tokens.disabled ? [] : [tokenRoute(tokens)]),
+    ...(keys === undefined ? [] : [tokenRoute(keys)]),
   ];
 }
 
@@ -102,15 +103,15 @@ function sendDescription(reply: HttpReply, { status, reason, headers, descriptio
   reply.send(status, prettyJson([description]), hasType ? headers : [['content-type', 'application/json'], ...headers], reason);
 }
 
-/** Any method on /token renews a key. It checks its own key, since its refusal has words of its own. */
-function tokenRoute(tokens: TokenGate): Route {
+/** Any method on /token renews a key. */
+function tokenRoute(keys: KeyRotation): Route {
   return {
     connector: 'management',
-    scope: 'open',
+    scope: 'token-admin',
     methods: 'any',
     pattern: '/token',
     handle: (request, reply) => {
-      tokens.rotate(request.query.get('type') ?? undefined, request.header('authorization'));
+      keys.rotate(request, request.query.get('type') ?? undefined);
       reply.send(200, '\n', [['content-type', 'application/json']]);
     },
   };

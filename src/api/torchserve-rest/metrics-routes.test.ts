@@ -7,10 +7,11 @@ import { metricsRoutes } from './metrics-routes.js';
 
 function aMetricsApi() {
   const asked: (readonly string[] | undefined)[] = [];
-  const routes = metricsRoutes((only) => {
+  const render = (only: ReadonlySet<string> | undefined) => {
     asked.push(only && [...only]);
     return 'up 1.0\n';
-  });
+  };
+  const routes = metricsRoutes({ render, guarded: false });
   const authorize = () => {
     throw TokenRefused({});
   };
