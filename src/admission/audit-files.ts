@@ -6,8 +6,11 @@ import { CHAIN_START, type ChainBreak, ChainCheck, type ChainHead, digestOfLine,
 
 /** Longest line that is looked for at the end of a file. */
 const TAIL_BYTES = 256 * 1024;
-const HEAD_CHARS = 120;
-const headShape = z.strictObject({ seq: z.int(), sha256: z.string() });
+const HEAD_CHARS = 160;
+const headShape = z.strictObject({ seq: z.int(), sha256: z.string(), sizeBytes: z.int() });
+
+/** Where a chain was left: its head, and the length of the file that it ends in. */
+export type LeftHead = z.infer<typeof headShape>;
 
 /** The file beside a log that tells where its chain ends. */
 export function headPathOf(path: string): string {
@@ -27,7 +30,7 @@ export function chainFiles(path: string): readonly string[] {
   return [...rotated.sort().map((name) => join(folder, name)), ...(existsSync(path) ? [path] : [])];
 }
 
-export function readHead(path: string): ChainHead | undefined {
+export function readHead(path: string): LeftHead | undefined {
   try {
     return headShape.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data;
   } catch {
@@ -36,7 +39,7 @@ export function readHead(path: string): ChainHead | undefined {
 }
 
 /** Of one length always, so that it is overwritten in place. */
-export function writeHead(path: string, head: ChainHead): void {
+export function writeHead(path: string, head: LeftHead): void {
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
     writeSync(fd, `${JSON.stringify(head).padEnd(HEAD_CHARS)}\n`, 0);
@@ -49,6 +52,8 @@ interface LastLine extends Pick<ChainHead, 'sha256'> {
   /** undefined: it is no line of an audit. */
   readonly seq: number | undefined;
   readonly prev: string | undefined;
+  /** With its line break. */
+  readonly lengthBytes: number;
   /** The server, or the machine, ended while it was written. */
   readonly isTorn: boolean;
 }
@@ -61,7 +66,7 @@ export function lastLineOf(fd: number, sizeBytes: number): LastLine {
   const isTorn = !tail.endsWith('\n');
   const text = (isTorn ? tail : tail.slice(0, -1)).split('\n').at(-1) ?? '';
   const read = readLine(text);
-  return { sha256: digestOfLine(text), seq: read?.seq, prev: read?.prev, isTorn };
+  return { sha256: digestOfLine(text), seq: read?.seq, prev: read?.prev, lengthBytes: Buffer.byteLength(text) + 1, isTorn };
 }
 
 /** Where the newest file that was put aside ends; the start of a chain where there is none. */

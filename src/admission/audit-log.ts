@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { AuditLogUnusable } from '../errors/admission.js';
 import type { Log } from '../observability/observer.js';
 import type { AuditEvent } from './audit.js';
-import { type ChainHead, LOG_CHANGED, nextLine } from './audit-chain.js';
+import { CHAIN_START, type ChainHead, LOG_CHANGED, nextLine } from './audit-chain.js';
 import { headPathOf, lastLineOf, previousHead, readHead, rotatedPath, writeHead } from './audit-files.js';
 
 export interface AuditLogOptions {
@@ -37,6 +37,7 @@ export class AuditLog {
   #sizeBytes = 0;
   #head: ChainHead;
   #lost = 0;
+  #isClosed = false;
 
   /** Throws AuditLogUnusable where the file can't be opened, or is a link: what it leads to would be written to. */
   constructor(options: AuditLogOptions) {
@@ -55,7 +56,7 @@ export class AuditLog {
   }
 
   readonly append = (event: AuditEvent): void => {
-    if (this.#fd === undefined) return;
+    if (this.#isClosed) return;
     try {
       this.#adopt();
       if (this.#sizeBytes > this.#options.rotateAtBytes) this.#rotate();
@@ -69,6 +70,7 @@ export class AuditLog {
   };
 
   close(): void {
+    this.#isClosed = true;
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
   }
@@ -78,8 +80,10 @@ export class AuditLog {
     this.#fd = undefined;
     const fd = openSync(this.#options.path, FLAGS, MODE);
     this.#fd = fd;
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new Error('it is no file');
     fchmodSync(fd, MODE);
-    const { ino, size } = fstatSync(fd);
+    const { ino, size } = stats;
     this.#inode = ino;
     this.#sizeBytes = size;
   }
@@ -93,10 +97,13 @@ export class AuditLog {
       const head = previousHead(path);
       return { head, isChanged: left !== undefined && left.sha256 !== head.sha256 };
     }
+    const sizeBytes = this.#sizeBytes;
     if (last.isTorn) this.#sizeBytes += writeSync(this.#fd ?? -1, '\n');
     const head = { seq: last.seq ?? left?.seq ?? 0, sha256: last.sha256 };
     // The line is written before the word of it: a server that ended in between left the one before.
-    const isAsLeft = !last.isTorn && left !== undefined && (left.sha256 === last.sha256 || left.sha256 === last.prev);
+    const isAt = (sizeBytes: number, sha256: string | undefined): boolean => left?.sizeBytes === sizeBytes && left.sha256 === sha256;
+    const isOnlyLine = sizeBytes === last.lengthBytes && last.prev === (left?.sha256 ?? CHAIN_START);
+    const isAsLeft = !last.isTorn && (isAt(sizeBytes, last.sha256) || isAt(sizeBytes - last.lengthBytes, last.prev) || isOnlyLine);
     return { head, isChanged: !isAsLeft };
   }
 
@@ -104,7 +111,7 @@ export class AuditLog {
   #adopt(): void {
     const { path } = this.#options;
     const stats = statSync(path, { throwIfNoEntry: false });
-    if (stats?.ino === this.#inode && stats.size === this.#sizeBytes) return;
+    if (this.#fd !== undefined && stats?.ino === this.#inode && stats.size === this.#sizeBytes) return;
     this.#open();
     this.#head = this.#found().head;
     this.#tellChanged();
@@ -134,7 +141,7 @@ export class AuditLog {
     }
     this.#sizeBytes += bytes.length;
     this.#head = head;
-    writeHead(headPathOf(path), head);
+    writeHead(headPathOf(path), { ...head, sizeBytes: this.#sizeBytes });
   }
 }
 

@@ -1,6 +1,7 @@
 import { readGrant } from '../admission/grants.js';
 import type { Scope } from '../admission/scope.js';
 import { readTokensFile, type StoredToken } from '../admission/tokens-file.js';
+import type { ApiName } from '../api/route.js';
 import type { Settings } from '../config/settings.js';
 import type { Principal } from '../inference/principal.js';
 import { type ApiParts, methodsOf, routesOf } from './apis.js';
@@ -11,6 +12,7 @@ import { tlsPrincipals, tokensFileOf } from './tokens.js';
 export interface Entrance {
   /** `http://127.0.0.1:8080`, `grpc://127.0.0.1:7070` */
   readonly listener: string;
+  readonly api: ApiName;
   readonly tls: boolean;
   /** Who can reach the listener at all. */
   readonly reach: 'this machine' | 'the network';
@@ -28,15 +30,24 @@ export function entrances(settings: Settings, parts: ApiParts): readonly Entranc
     const reach = address.kind === 'unix' || isLoopback(address.host) ? ('this machine' as const) : ('the network' as const);
     const listener = address.kind === 'unix' ? `unix:${address.path}` : `${address.scheme}://${bracketed(address.host)}:${address.port}`;
     const routes = routesOf(serves, settings, parts);
-    return routes.flatMap(({ methods, pattern, scope }): Entrance[] =>
-      (methods === 'any' ? ['any'] : methods).map((method) => ({ listener, tls: address.scheme === 'https', reach, method, route: pattern, scope })),
+    return routes.flatMap(({ connector: api, methods, pattern, scope }): Entrance[] =>
+      (methods === 'any' ? ['any'] : methods).map((method) => ({ listener, api, tls: address.scheme === 'https', reach, method, route: pattern, scope })),
     );
   });
-  const grpc = grpcDoorsOf(settings).flatMap(({ api, host, port }) => {
+  const grpc = grpcDoorsOf(settings).flatMap(({ api: name, host, port }) => {
+    const api = name === 'Inference' ? 'inference' : 'management';
     const reach = isLoopback(host) ? ('this machine' as const) : ('the network' as const);
     const listener = `grpc://${bracketed(host)}:${port}`;
-    return methodsOf(api, settings, parts).map(
-      ({ service, name, scope }): Entrance => ({ listener, tls: settings.enableGrpcSsl, reach, method: 'gRPC', route: `/${service}/${name}`, scope }),
+    return methodsOf(name, settings, parts).map(
+      ({ service, name: method, scope }): Entrance => ({
+        listener,
+        api,
+        tls: settings.enableGrpcSsl,
+        reach,
+        method: 'gRPC',
+        route: `/${service}/${method}`,
+        scope,
+      }),
     );
   });
   return [...rest, ...grpc];
