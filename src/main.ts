@@ -3,33 +3,27 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, hostname, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InferenceGate } from './admission/inference-gate.js';
+import { KeyRotation } from './admission/key-rotation.js';
 import { ManagementGate } from './admission/management-gate.js';
-import { TokenGate } from './admission/token-gate.js';
+import type { TokenGate } from './admission/token-gate.js';
 import { WorkflowGate } from './admission/workflow-gate.js';
-import { withHealthAndReflection } from './api/grpc-services.js';
-import { openInferenceMethods } from './api/open-inference-grpc/open-inference-service.js';
-import type { Route } from './api/route.js';
+import { credentialsOf } from './api/credentials.js';
 import { createRouter } from './api/router.js';
-import { inferenceMethods } from './api/torchserve-grpc/inference-service.js';
-import { managementMethods } from './api/torchserve-grpc/management-service.js';
-import { descriptionRoutes } from './api/torchserve-rest/description-routes.js';
-import { inferenceRoutes } from './api/torchserve-rest/inference-routes.js';
-import { managementRoutes } from './api/torchserve-rest/management-routes.js';
-import { metricsRoutes } from './api/torchserve-rest/metrics-routes.js';
-import { modelInferenceDocument } from './api/torchserve-rest/openapi/model-documents.js';
-import { workflowRoutes } from './api/torchserve-rest/workflow-routes.js';
 import { CrashLog } from './backends/crash-log.js';
 import { DeviceAllocator } from './backends/device-allocator.js';
 import { GpuWatch } from './backends/gpu-watch.js';
 import { configuredLimits } from './backends/python/configured-limits.js';
 import { confine } from './backends/python/confinement.js';
 import { WorkerIds } from './backends/worker-ids.js';
+import { type ApiParts, methodsOf, routesOf } from './composition/apis.js';
+import { auditPathOf, openAudit } from './composition/audit.js';
 import { createAuthenticity, createExaminingPool, signatureProtection } from './composition/authenticity.js';
 import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { billWriter, createDigestPool } from './composition/bill-of-materials.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
 import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
+import { entrances, inShort } from './composition/exposure.js';
 import { createGuards } from './composition/guards.js';
 import {
   createArchiveCache,
@@ -44,6 +38,7 @@ import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } fr
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { timerMs } from './composition/timer-ms.js';
+import { createTokens } from './composition/tokens.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
 import { Lifecycle } from './lifecycle.js';
@@ -102,7 +97,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** Builds and starts a server. Resolves when all listeners are open. Rejects with ConfigInvalid, SnapshotInvalid, BindFailed or KeyFileNotWritten, with nothing left running or lying about. */
+/** Builds and starts a server. Resolves when all listeners are open. Rejects with ConfigInvalid, SnapshotInvalid, BindFailed, ProtectionMissing, KeyFileNotWritten, TokensFileUnusable or AuditLogUnusable, with nothing left running or lying about. */
 export async function startServer(settings: Settings, options: ServerOptions): Promise<RunningServer> {
   const { cwd, env } = options;
   const logFolder = resolve(cwd, env.LOG_LOCATION ?? 'logs');
@@ -237,11 +232,14 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     unregisterTimeoutMs: timerMs(settings.unregisterModelTimeoutS),
   });
 
-  const tokens = new TokenGate({
-    disabled: settings.disableTokenAuthorization,
-    expirationMinutes: settings.tokenExpirationMin,
-    keyFile: join(cwd, 'key_file.json'),
-  });
+  const auditing = openAudit(author === undefined ? auditPathOf(settings, { cwd, logFolder }) : undefined, log.named('sconce.audit'));
+  const { audit } = auditing;
+  life.add({ name: 'audit', start: async () => {}, stop: async () => auditing.close() });
+  const letIn = createTokens(settings, { cwd, keyFile: join(cwd, 'key_file.json'), log: log.named('sconce.tokens'), observer, audit });
+  const tokens = letIn.gate;
+  life.add({ name: 'tokens', start: async () => {}, stop: async () => letIn.stop() });
+  for (const protection of letIn.protections) protections.tell(protection);
+  if (author === undefined) protections.tell(auditing.protection);
   const authored = author === undefined ? undefined : serveForAuthor(author, { registry, maxWaiting: settings.jobQueueSize, log: log.named('sconce.dev') });
   const keeper =
     snapshotFolder === undefined
@@ -249,45 +247,29 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       : new SnapshotKeeper({ folder: snapshotFolder, settings, store, models: registry, log: log.named('sconce.snapshots') });
   const models: ModelService = authored?.models ?? (keeper === undefined ? registry : new SnapshottingModels(registry, keeper));
   const inferenceGate = new InferenceGate(models);
-  const managementGate = new ManagementGate(models, { enableModelApi: settings.enableModelApi });
+  const managementGate = new ManagementGate(models, { enableModelApi: settings.enableModelApi, audit });
   let isDraining = false;
-  const version = settings.version ?? TORCHSERVE_VERSION;
-  protections.tell(
-    tokens.disabled
-      ? { name: 'tokens', holds: false, says: 'every API answers everybody who can connect; unset disable_token_authorization' }
-      : { name: 'tokens', holds: true, says: 'every API asks for a key' },
-  );
-  const routes: readonly Route[] = [
-    ...inferenceRoutes({
-      gate: inferenceGate,
-      observer,
-      log: log.named('sconce.api'),
-      describeModelApi: modelInferenceDocument,
-      openInferenceVersion: settings.openInferenceProtocol ? version : undefined,
-      isDraining: () => isDraining,
-    }),
-    ...managementRoutes({
-      gate: managementGate,
-      inference: inferenceGate,
-      tokens,
-      refreshMemory: () => registry.refreshMemory(),
-      version,
-      billOfMaterials: billWriter(digesting, settings.maxArchiveEntries),
-    }),
-    ...workflowRoutes({ gate: new WorkflowGate(workflows), log: log.named('sconce.api') }),
-    ...metricsRoutes(
-      (only) => metrics.render(only),
-      () => observer.caughtUp(),
-    ),
-  ];
+  const apis: ApiParts = {
+    inference: inferenceGate,
+    management: managementGate,
+    workflows: new WorkflowGate(workflows, { audit }),
+    keys: tokens.disabled ? undefined : new KeyRotation((type) => tokens.rotate(type), audit),
+    observer,
+    log: log.named('sconce.api'),
+    isDraining: () => isDraining,
+    refreshMemory: () => registry.refreshMemory(),
+    renderMetrics: (only, permits) => metrics.render(only, permits),
+    metricsCaughtUp: () => observer.caughtUp(),
+    billOfMaterials: billWriter(digesting, settings.maxArchiveEntries),
+  };
   const listeners: (HttpListener | GrpcListener)[] = [];
   const httpDoors = httpDoorsOf(settings);
   const isTlsWanted = settings.enableGrpcSsl || httpDoors.some(({ address }) => address.scheme === 'https');
   const tls = isTlsWanted ? await loadTlsMaterial(settings) : undefined;
   for (const { address, serves, connector } of httpDoors) {
-    const handler = createRouter([...routes, ...descriptionRoutes(serves, version)], {
+    const handler = createRouter(routesOf(serves, settings, apis), {
       serves,
-      authorize: (scope, request) => tokens.authorize(scope, request.header('authorization')),
+      authorize: (scopes, request) => tokens.authorize(scopes, credentialsOf(request)),
       log: log.named('sconce.api'),
     });
     const listener = new HttpListener({
@@ -303,17 +285,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     listeners.push(listener);
   }
 
-  const logFault = (what: string, error: unknown): void => log.named('sconce.api').error(what, error);
-  const grpcMethods = {
-    Inference: [
-      ...inferenceMethods({ gate: inferenceGate, observer, sequenceKeys: sequenceHeaders(settings), logFault }),
-      ...(settings.openInferenceProtocol ? openInferenceMethods({ gate: inferenceGate, version, logFault }) : []),
-    ],
-    Management: managementMethods({ gate: managementGate, inference: inferenceGate, refreshMemory: () => registry.refreshMemory(), logFault }),
-  };
   const grpcTls = settings.enableGrpcSsl ? tls : undefined;
   for (const door of grpcDoorsOf(settings)) {
-    const methods = withHealthAndReflection(grpcMethods[door.api], () => inferenceGate.ready(), logFault);
+    const methods = methodsOf(door.api, settings, apis);
     const authorize = tokens.authorize.bind(tokens);
     listeners.push(new GrpcListener({ ...door, methods, authorize, tls: grpcTls, observer, log: log.named('sconce.listener') }));
   }
@@ -321,6 +295,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };
   log.info(startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
   tokens.start();
+  if (author === undefined) for (const line of inShort(entrances(settings, apis))) log.named('sconce.exposure').info(line);
   if (restored === undefined) await registry.loadAtStartup(startupModels(settings, store), stopping.signal);
   else {
     log.info(`Restoring models from the snapshot in ${settings.configFile}`);

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { aDescription, KeptModelService } from '../../test/fixtures/kept-model-service.js';
 import { ModelNotFound, ModelVersionNotFound } from '../errors/model.js';
 import type { Answer } from '../inference/part.js';
+import { ANYONE } from '../inference/principal.js';
 import type { InferenceRequest } from '../inference/request.js';
 import { InferenceGate } from './inference-gate.js';
 
@@ -15,6 +16,7 @@ it('a request reaches the registry as it is, and its answer comes back', () => {
   const { models, gate } = aGate();
   const request: InferenceRequest = {
     id: 'r',
+    principal: ANYONE,
     model: 'm',
     version: undefined,
     purpose: 'predict',
@@ -36,15 +38,15 @@ it('a request reaches the registry as it is, and its answer comes back', () => {
 it('what is not served is told apart: no such model, no such version', () => {
   const { gate } = aGate();
 
-  expect(() => gate.assertServed('m', undefined)).not.toThrow();
-  expect(() => gate.assertServed('m', '1.0')).not.toThrow();
-  expect(() => gate.assertServed('m', '9')).toThrow(expect.toSatisfy(ModelVersionNotFound.is));
-  expect(() => gate.assertServed('n', undefined)).toThrow(expect.toSatisfy(ModelNotFound.is));
+  expect(() => gate.assertServed(ANYONE, 'm', undefined)).not.toThrow();
+  expect(() => gate.assertServed(ANYONE, 'm', '1.0')).not.toThrow();
+  expect(() => gate.assertServed(ANYONE, 'm', '9')).toThrow(expect.toSatisfy(ModelVersionNotFound.is));
+  expect(() => gate.assertServed(ANYONE, 'n', undefined)).toThrow(expect.toSatisfy(ModelNotFound.is));
 });
 
 it.each([true, false])('health, readiness and start-up models are those of the registry (%s)', (holds) => {
   const { models, gate } = aGate();
   Object.assign(models, { healthy: () => holds, ready: () => !holds, startupModels: () => ['b', 'a'] });
 
-  expect([gate.healthy(), gate.ready(), gate.startupModels()]).toEqual([holds, !holds, ['b', 'a']]);
+  expect([gate.healthy(), gate.ready(), gate.startupModels(ANYONE)]).toEqual([holds, !holds, ['b', 'a']]);
 });

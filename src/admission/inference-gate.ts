@@ -1,36 +1,44 @@
+import { ModelNotFound } from '../errors/model.js';
 import type { Answer } from '../inference/part.js';
+import type { Principal } from '../inference/principal.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ModelMetadata, ModelService } from '../registry/model-service.js';
 
 export type { ModelMetadata } from '../registry/model-service.js';
 
-/** The door inwards for predictions: all that a protocol may ask for beside answers. */
+/** The door inwards for predictions: all that a protocol may ask for beside answers. What the principal may not use is not found, in the words for what isn't there. */
 export class InferenceGate {
   constructor(private readonly models: ModelService) {}
 
   /** Never throws and never loses a request: its outcome goes to `answer`. */
   submit(request: InferenceRequest, answer: Answer): void {
-    this.models.infer(request, answer);
+    const { principal, model, purpose } = request;
+    // A description comes from the handler too, but it is the management API that asks for it.
+    if (principal.mayUse(purpose === 'describe' ? 'manage' : 'infer', model)) this.models.infer(request, answer);
+    else answer.fail(ModelNotFound({ model }));
   }
 
   /** Throws ModelNotFound or ModelVersionNotFound. */
-  assertServed(model: string, version: string | undefined): void {
+  assertServed(principal: Principal, model: string, version: string | undefined): void {
+    assertVisible(principal, model);
     this.models.assertServed(model, version);
   }
 
   /** Throws ModelNotFound or ModelVersionNotFound. */
-  metadata(model: string, version: string | undefined): ModelMetadata {
+  metadata(principal: Principal, model: string, version: string | undefined): ModelMetadata {
+    assertVisible(principal, model);
     return this.models.metadata(model, version);
   }
 
   /** Throws ModelNotFound or ModelVersionNotFound. */
-  modelReady(model: string, version: string | undefined): boolean {
+  modelReady(principal: Principal, model: string, version: string | undefined): boolean {
+    assertVisible(principal, model);
     return this.models.modelReady(model, version);
   }
 
   /** Names, in code-unit order. */
-  modelNames(): readonly string[] {
-    return this.models.list().map(({ name }) => name);
+  modelNames(principal: Principal): readonly string[] {
+    return this.models.list().flatMap(({ name }) => (principal.mayUse('infer', name) ? [name] : []));
   }
 
   healthy(): boolean {
@@ -41,7 +49,11 @@ export class InferenceGate {
     return this.models.ready();
   }
 
-  startupModels(): readonly string[] {
-    return this.models.startupModels();
+  startupModels(principal: Principal): readonly string[] {
+    return this.models.startupModels().filter((name) => principal.mayUse('infer', name));
   }
+}
+
+function assertVisible(principal: Principal, model: string): void {
+  if (!principal.mayUse('infer', model)) throw ModelNotFound({ model });
 }

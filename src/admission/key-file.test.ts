@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -42,13 +42,14 @@ it('nothing but the key file is left in the folder', () => {
   expect(readdirSync(folder)).toEqual(['key_file.json']);
 });
 
-it('a link in place of the draft is not followed', () => {
+it('a link in place of the key file is replaced, and what it leads to is left alone', () => {
   const path = join(folder, 'key_file.json');
   const victim = join(folder, 'victim');
   writeFileSync(victim, 'untouched');
-  symlinkSync(victim, `${path}.${process.pid}`);
+  symlinkSync(victim, path);
   writeKeyFile(path, KEYS);
   expect(readFileSync(victim, 'utf8')).toBe('untouched');
+  expect(lstatSync(path).isFile()).toBe(true);
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 

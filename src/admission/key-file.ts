@@ -1,4 +1,5 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { KeyFileNotWritten } from '../errors/admission.js';
 
 /** One key as the file shows it. `expiresAtMs` is epoch milliseconds; undefined: never. */
@@ -17,11 +18,16 @@ export interface KeyFileContent {
 export function writeKeyFile(path: string, { management, inference, api }: KeyFileContent): void {
   const shown = ({ key, expiresAtMs }: WrittenKey) => (expiresAtMs === undefined ? { key } : { key, 'expiration time': new Date(expiresAtMs).toISOString() });
   const content = { management: shown(management), inference: shown(inference), API: shown(api) };
-  const draft = `${path}.${process.pid}`;
+  // Nobody can have laid a link or a folder there before.
+  const draft = `${path}.${randomBytes(8).toString('hex')}`;
   try {
-    // A file that already lies there would keep its own mode, or lead elsewhere.
-    rmSync(draft, { force: true });
-    writeFileSync(draft, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    const fd = openSync(draft, 'wx', 0o600);
+    try {
+      writeFileSync(fd, `${JSON.stringify(content, undefined, 2)}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
     renameSync(draft, path);
   } catch (error) {
     rmSync(draft, { force: true });

@@ -1,44 +1,48 @@
 import { describe, expect, it } from 'vitest';
+import { aCaller } from '../../test/fixtures/caller.js';
 import { aDescription, KeptModelService } from '../../test/fixtures/kept-model-service.js';
 import { BadRequest, MethodNotAllowed } from '../errors/admission.js';
-import type { ManagementAction } from './audit.js';
 import { ManagementGate } from './management-gate.js';
 
+const CALLER = aCaller();
 const WISH = { url: 'm.mar', synchronous: true, s3SseKms: false };
 
 function aGate(enableModelApi: boolean) {
   const models = new KeptModelService();
   models.versions.push(aDescription());
-  const audited: (readonly [ManagementAction, string])[] = [];
-  const gate = new ManagementGate(models, { enableModelApi, audit: (action, result) => audited.push([action, result]) });
+  const audited: (readonly [object, string])[] = [];
+  const gate = new ManagementGate(models, {
+    enableModelApi,
+    audit: ({ verb, subject, version, result }) => audited.push([{ verb, subject, version }, result]),
+  });
   return { models, gate, audited };
 }
 
 describe('with the model API off', () => {
   it('models are neither registered nor unregistered', async () => {
     const { models, gate } = aGate(false);
-    await expect(gate.register(WISH)).rejects.toSatisfy(MethodNotAllowed.is);
-    await expect(gate.unregister('m', undefined)).rejects.toSatisfy(MethodNotAllowed.is);
-    await expect(gate.unregister('unknown', undefined)).rejects.toSatisfy(MethodNotAllowed.is);
+    await expect(gate.register(CALLER, WISH)).rejects.toSatisfy(MethodNotAllowed.is);
+    await expect(gate.unregister(CALLER, 'm', undefined)).rejects.toSatisfy(MethodNotAllowed.is);
+    await expect(gate.unregister(CALLER, 'unknown', undefined)).rejects.toSatisfy(MethodNotAllowed.is);
     expect([models.registerWishes, models.unregistered]).toEqual([[], []]);
   });
 
   it('scaling, the default version and reading are as free as ever', async () => {
     const { models, gate } = aGate(false);
-    await expect(gate.scale({ model: 'm', version: undefined, minWorkers: 0, maxWorkers: 0, synchronous: false })).resolves.toBe('accepted');
-    gate.setDefault('m', '1.0');
-    expect(gate.list()).toEqual([{ name: 'm', url: 'm.mar' }]);
-    expect(gate.describe('m', '1.0')).toBe(models.versions[0]);
-    expect(gate.describeAll('m')).toEqual(models.versions);
-    expect(gate.hasWorkers('m')).toBe(true);
-    expect(gate.crashes()).toBe(models.dossiers);
+    await expect(gate.scale(CALLER, { model: 'm', version: undefined, minWorkers: 0, maxWorkers: 0, synchronous: false })).resolves.toBe('accepted');
+    gate.setDefault(CALLER, 'm', '1.0');
+    expect(gate.list(CALLER)).toEqual([{ name: 'm', url: 'm.mar' }]);
+    expect(gate.describe(CALLER, 'm', '1.0')).toBe(models.versions[0]);
+    expect(gate.describeAll(CALLER, 'm')).toEqual(models.versions);
+    expect(gate.hasWorkers(CALLER, 'm')).toBe(true);
+    expect(gate.crashes(CALLER)).toEqual(models.dossiers);
   });
 });
 
 it('with the model API on models come and go', async () => {
   const { models, gate } = aGate(true);
-  await gate.register(WISH);
-  await gate.unregister('m', '1.0');
+  await gate.register(CALLER, WISH);
+  await gate.unregister(CALLER, 'm', '1.0');
   expect(models.registerWishes).toEqual([WISH]);
   expect(models.unregistered).toEqual([['m', '1.0']]);
 });
@@ -50,7 +54,7 @@ it.each([
   [0, -1, 'max_worker cannot be less than min_worker.'],
 ])('scaling to %i..%i is refused before the model is looked for', async (minWorkers, maxWorkers, message) => {
   const { models, gate } = aGate(true);
-  const refusal = gate.scale({ model: 'unknown', version: undefined, minWorkers, maxWorkers, synchronous: true });
+  const refusal = gate.scale(CALLER, { model: 'unknown', version: undefined, minWorkers, maxWorkers, synchronous: true });
   await expect(refusal).rejects.toThrow(message);
   await expect(refusal).rejects.toSatisfy(BadRequest.is);
   expect(models.scaleWishes).toEqual([]);
@@ -62,12 +66,12 @@ describe('the audit', () => {
   it('is told of each change when it is done, and of no reading', async () => {
     const { gate, audited } = aGate(true);
 
-    await gate.register(WISH);
-    await gate.scale(scaling);
-    gate.setDefault('m', '1.0');
-    await gate.unregister('m', undefined);
-    gate.list();
-    gate.describe('m', undefined);
+    await gate.register(CALLER, WISH);
+    await gate.scale(CALLER, scaling);
+    gate.setDefault(CALLER, 'm', '1.0');
+    await gate.unregister(CALLER, 'm', undefined);
+    gate.list(CALLER);
+    gate.describe(CALLER, 'm', undefined);
 
     expect(audited).toEqual([
       [{ verb: 'register', subject: 'm.mar', version: undefined }, 'done'],
@@ -83,12 +87,12 @@ describe('the audit', () => {
       throw new TypeError('a fault of ours');
     };
 
-    await expect(gate.register(WISH)).rejects.toThrow('a fault of ours');
-    await expect(gate.scale({ ...scaling, minWorkers: 2 })).rejects.toThrow();
-    expect(() => gate.setDefault('m', '9')).toThrow();
-    await expect(gate.unregister('unknown', undefined)).rejects.toThrow();
+    await expect(gate.register(CALLER, WISH)).rejects.toThrow('a fault of ours');
+    await expect(gate.scale(CALLER, { ...scaling, minWorkers: 2 })).rejects.toThrow();
+    expect(() => gate.setDefault(CALLER, 'm', '9')).toThrow();
+    await expect(gate.unregister(CALLER, 'unknown', undefined)).rejects.toThrow();
 
-    expect(audited.map(([{ verb }, result]) => `${verb} ${result}`)).toEqual([
+    expect(audited.map(([action, result]) => `${Reflect.get(action, 'verb')} ${result}`)).toEqual([
       'register INVARIANT',
       'scale BAD_REQUEST',
       'set-default DEFAULT_VERSION_UNKNOWN',
@@ -99,9 +103,9 @@ describe('the audit', () => {
   it('is told once of what the switched-off model API refuses, read or unread', async () => {
     const { gate, audited } = aGate(false);
 
-    expect(() => gate.assertModelApi()).toThrow();
-    await expect(gate.register(WISH)).rejects.toThrow();
-    await expect(gate.unregister('m', '1.0')).rejects.toThrow();
+    expect(() => gate.assertModelApi(CALLER)).toThrow();
+    await expect(gate.register(CALLER, WISH)).rejects.toThrow();
+    await expect(gate.unregister(CALLER, 'm', '1.0')).rejects.toThrow();
 
     expect(audited).toEqual([
       [{ verb: 'register', subject: '', version: undefined }, 'METHOD_NOT_ALLOWED'],
@@ -118,7 +122,7 @@ describe('the audit', () => {
   ])('never sees the secrets of a location: %s', async (url, subject) => {
     const { gate, audited } = aGate(true);
 
-    await gate.register({ ...WISH, url });
+    await gate.register(CALLER, { ...WISH, url });
 
     expect(audited).toEqual([[{ verb: 'register', subject, version: undefined }, 'done']]);
   });

@@ -1,35 +1,71 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { TokenRefused, TokenRotationRefused } from '../errors/admission.js';
-import { type WrittenKey, writeKeyFile } from './key-file.js';
-import type { Scope } from './scope.js';
+import { TokenRefused, TokenRotationRefused, TooManyGuesses } from '../errors/admission.js';
+import type { SconceError } from '../errors/sconce-error.js';
+import { ANYONE, type GrantedScope, type Principal } from '../inference/principal.js';
+import { bearerToken, digestOf } from './bearer-token.js';
+import type { Credentials } from './caller.js';
+import { type GuessLimits, GuessThrottle } from './guess-throttle.js';
+import { findToken, type KnownToken } from './known-token.js';
+import { ServerKeys } from './server-keys.js';
 
-const KEY_BYTES = 6;
-const BEARER = /^Bearer\s+(\S+)\s*$/;
+/** Why a call was refused. `missing`: it showed no token; `unverified`: the issuer's keys could not be had; `scope`: the token is good for other things. */
+export type TokenFault = 'missing' | 'wrong' | 'expired' | 'unverified' | 'scope';
 
-type KeyName = 'management' | 'inference' | 'api';
+/** Tokens that somebody else issues and that have to be verified rather than known. */
+export interface IssuedTokens {
+  /** Whether it could be one of them. */
+  looksLike(token: string): boolean;
+  /** At once for one that was verified a short while ago. Never rejects. */
+  principalOf(token: string): Principal | TokenFault | Promise<Principal | TokenFault>;
+}
 
-const KEY_OF_SCOPE: Readonly<Record<Exclude<Scope, 'open'>, KeyName>> = { infer: 'inference', manage: 'management', 'token-admin': 'api' };
+/** One refused call. */
+export interface TokenRefusal {
+  readonly fault: TokenFault | 'throttled';
+  readonly error: SconceError;
+  readonly scope: GrantedScope;
+  readonly id: string;
+  readonly peer: string;
+  /** Whose token it was, where it was a good one. */
+  readonly principal: Principal | undefined;
+}
 
 export interface TokenGateOptions {
   readonly disabled: boolean;
   /** Life of the inference and management keys. The API key never expires. */
   readonly expirationMinutes: number;
   readonly keyFile: string;
+  /** Keys of TorchServe's 8 characters. */
+  readonly shortKeys?: boolean;
+  /** Named tokens as they are now. */
+  readonly named?: () => readonly KnownToken[];
+  readonly issued?: IssuedTokens | undefined;
+  /** Who the holder of a client certificate is, by the certificate's name. */
+  readonly tlsPrincipals?: ReadonlyMap<string, Principal>;
+  /** HTTP's own statuses, 401 and 403, in place of TorchServe's 400. */
+  readonly httpStatuses?: boolean;
+  readonly guesses?: GuessLimits;
+  /** Told of each refusal, before its caller. Must not throw. */
+  readonly refused?: (refusal: TokenRefusal) => void;
   /** Epoch ms. */
   readonly now?: () => number;
 }
 
+const NO_TOKENS: readonly KnownToken[] = [];
+
 /**
- * TorchServe's three keys: made at start, written to a file, asked for by every route that isn't open, and renewed with the API key.
- * Expired keys are not renewed by themselves.
+ * Who may come in: holders of TorchServe's three keys, of named tokens, of JWTs of the issuer that the operator trusts, and of client certificates that are
+ * mapped to scopes. A token that is shown decides; a certificate counts only where none is.
  */
 export class TokenGate {
-  readonly #keys: Record<KeyName, WrittenKey>;
+  readonly #keys: ServerKeys;
+  readonly #throttle: GuessThrottle;
   readonly #now: () => number;
 
   constructor(private readonly options: TokenGateOptions) {
+    const { expirationMinutes, keyFile, shortKeys = false, guesses = { perSource: 0, inAll: 0 } } = options;
     this.#now = options.now ?? Date.now;
-    this.#keys = { management: this.#fresh(true), inference: this.#fresh(true), api: this.#fresh(false) };
+    this.#keys = new ServerKeys({ expirationMinutes, keyFile, short: shortKeys, now: this.#now });
+    this.#throttle = new GuessThrottle(guesses, this.#now);
   }
 
   get disabled(): boolean {
@@ -42,47 +78,52 @@ export class TokenGate {
 
   /** For the line that the start prints; nobody else needs it. */
   get inferenceKey(): string {
-    return this.#keys.inference.key;
+    return this.#keys.inferenceKey;
   }
 
   /** Writes the key file, unless tokens are off. Throws KeyFileNotWritten. */
   start(): void {
-    if (!this.options.disabled) writeKeyFile(this.options.keyFile, this.#keys);
-  }
-
-  /** Throws TokenRefused unless the header carries the live key of the scope. */
-  authorize(scope: Scope, authorization: string | undefined): void {
-    if (scope === 'open' || this.options.disabled) return;
-    if (!this.#fits(KEY_OF_SCOPE[scope], authorization)) throw TokenRefused({});
+    if (!this.options.disabled) this.#keys.write();
   }
 
   /**
-   * Gives `management` or `inference` a new key and writes the file. Throws TokenRotationRefused for another type or without the API key, and
-   * KeyFileNotWritten; then the old key stays in force, since nobody could learn the new one.
+   * Who the caller is, if one of `scopes` is granted to it for any model. Throws or rejects with TokenRefused, with TokenRotationRefused where the keys are
+   * to be renewed, and with TooManyGuesses. Waits only for a JWT that is seen for the first time.
    */
-  rotate(type: string | undefined, authorization: string | undefined): void {
-    if ((type !== 'management' && type !== 'inference') || !this.#fits('api', authorization)) throw TokenRotationRefused({});
-    const renewed = this.#fresh(true);
-    writeKeyFile(this.options.keyFile, { ...this.#keys, [type]: renewed });
-    this.#keys[type] = renewed;
+  authorize(scopes: readonly [GrantedScope, ...GrantedScope[]], credentials: Credentials): Principal | Promise<Principal> {
+    if (this.options.disabled) return ANYONE;
+    const found = this.#identify(credentials);
+    return found instanceof Promise ? found.then((known) => this.#granted(known, scopes, credentials)) : this.#granted(found, scopes, credentials);
   }
 
-  #fits(name: KeyName, authorization: string | undefined): boolean {
-    const given = BEARER.exec(authorization ?? '')?.[1];
-    const { key, expiresAtMs } = this.#keys[name];
-    // Hashes have one length, so that the comparison takes the same time for every guess.
-    const isSame = given !== undefined && timingSafeEqual(digest(given), digest(key));
-    return isSame && (expiresAtMs === undefined || this.#now() < expiresAtMs);
+  /** Gives `management` or `inference` a new key and writes the file; the old one is refused from now on. Throws TokenRotationRefused, KeyFileNotWritten. */
+  rotate(type: string | undefined): void {
+    this.#keys.rotate(type);
   }
 
-  #fresh(expires: boolean): WrittenKey {
-    return {
-      key: randomBytes(KEY_BYTES).toString('base64url'),
-      expiresAtMs: expires ? this.#now() + this.options.expirationMinutes * 60_000 : undefined,
-    };
+  #identify({ authorization, tlsPrincipal }: Credentials): Principal | TokenFault | Promise<Principal | TokenFault> {
+    const { named, issued, tlsPrincipals } = this.options;
+    const shown = bearerToken(authorization);
+    if (shown === 'missing') return (tlsPrincipal === undefined ? undefined : tlsPrincipals?.get(tlsPrincipal)) ?? 'missing';
+    if (shown === 'wrong') return 'wrong';
+    const known = findToken([this.#keys.known, named?.() ?? NO_TOKENS], digestOf(shown.token));
+    if (known !== undefined) return known.expiresAtMs === undefined || this.#now() < known.expiresAtMs ? known.principal : 'expired';
+    return issued?.looksLike(shown.token) ? issued.principalOf(shown.token) : 'wrong';
   }
-}
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  #granted(found: Principal | TokenFault, scopes: readonly [GrantedScope, ...GrantedScope[]], { id, peer }: Credentials): Principal {
+    const principal = typeof found === 'string' ? undefined : found;
+    if (principal !== undefined && scopes.some((scope) => principal.has(scope))) return principal;
+    const fault = typeof found === 'string' ? found : 'scope';
+    const [scope] = scopes;
+    const waitS = fault === 'wrong' ? this.#throttle.failed(peer) : undefined;
+    const error = waitS === undefined ? this.#refusal(fault, scope) : TooManyGuesses({ waitS });
+    this.options.refused?.({ fault: waitS === undefined ? fault : 'throttled', error, scope, id, peer, principal });
+    throw error;
+  }
+
+  #refusal(fault: TokenFault, scope: GrantedScope): SconceError {
+    const status = this.options.httpStatuses ? (fault === 'scope' ? 403 : 401) : 400;
+    return scope === 'token-admin' ? TokenRotationRefused({ status }) : TokenRefused({ status });
+  }
 }

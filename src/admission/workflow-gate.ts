@@ -1,7 +1,11 @@
+import { WorkflowNotFound } from '../errors/workflow.js';
 import type { Answer } from '../inference/part.js';
+import type { Principal } from '../inference/principal.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ListedWorkflow, WorkflowDescription, WorkflowService, WorkflowWish } from '../workflows/workflow-service.js';
 import { type Audit, audited, type ManagementAction, withoutSecrets } from './audit.js';
+import type { Caller } from './caller.js';
+import { assertMayName } from './management-gate.js';
 
 export type { ListedWorkflow, WorkflowDescription, WorkflowWish } from '../workflows/workflow-service.js';
 
@@ -9,7 +13,10 @@ export interface WorkflowGateOptions {
   readonly audit?: Audit | undefined;
 }
 
-/** The door inwards for workflows. Registering them does not depend on the model API, as in TorchServe. */
+/**
+ * The door inwards for workflows. Registering them does not depend on the model API, as in TorchServe. A grant for a workflow's name is one for its nodes;
+ * what the caller may not use is not found.
+ */
 export class WorkflowGate {
   constructor(
     private readonly workflows: WorkflowService,
@@ -18,31 +25,45 @@ export class WorkflowGate {
 
   /** Never throws and never loses a request: its outcome goes to `answer`. */
   submit(request: InferenceRequest, answer: Answer): void {
-    this.workflows.run(request, answer);
+    if (request.principal.mayUse('infer', request.model)) this.workflows.run(request, answer);
+    else answer.fail(WorkflowNotFound({ workflow: request.model }));
   }
 
   /** Throws WorkflowNotFound. */
-  assertServed(workflow: string): void {
+  assertServed(principal: Principal, workflow: string): void {
+    if (!principal.mayUse('infer', workflow)) throw WorkflowNotFound({ workflow });
     this.workflows.assertServed(workflow);
   }
 
-  register(wish: WorkflowWish): Promise<string> {
-    return this.#audited({ verb: 'register-workflow', subject: withoutSecrets(wish.url), version: undefined }, () => this.workflows.register(wish));
+  /** Whoever may manage some names only has to give the workflow one of them. */
+  register(caller: Caller, wish: WorkflowWish): Promise<string> {
+    return this.#audited(caller, { verb: 'register-workflow', subject: withoutSecrets(wish.url), version: undefined }, async () => {
+      assertMayName(caller.principal, 'workflow_name', wish.workflowName);
+      return this.workflows.register(wish);
+    });
   }
 
-  unregister(workflow: string): Promise<void> {
-    return this.#audited({ verb: 'unregister-workflow', subject: workflow, version: undefined }, () => this.workflows.unregister(workflow));
+  unregister(caller: Caller, workflow: string): Promise<void> {
+    return this.#audited(caller, { verb: 'unregister-workflow', subject: workflow, version: undefined }, async () => {
+      assertVisible(caller, workflow);
+      return this.workflows.unregister(workflow);
+    });
   }
 
-  list(): readonly ListedWorkflow[] {
-    return this.workflows.list();
+  list({ principal }: Caller): readonly ListedWorkflow[] {
+    return this.workflows.list().filter(({ name }) => principal.mayUse('manage', name));
   }
 
-  describe(workflow: string): WorkflowDescription {
+  describe(caller: Caller, workflow: string): WorkflowDescription {
+    assertVisible(caller, workflow);
     return this.workflows.describe(workflow);
   }
 
-  #audited<T>(action: ManagementAction, act: () => Promise<T>): Promise<T> {
-    return audited(this.options.audit, action, act);
+  #audited<T>(caller: Caller, action: ManagementAction, act: () => Promise<T>): Promise<T> {
+    return audited(this.options.audit, caller, action, act);
   }
+}
+
+function assertVisible({ principal }: Caller, workflow: string): void {
+  if (!principal.mayUse('manage', workflow)) throw WorkflowNotFound({ workflow });
 }

@@ -1,5 +1,6 @@
-import { Invariant, TokenRefused } from '../errors/admission.js';
-import type { SconceError } from '../errors/sconce-error.js';
+import { Invariant } from '../errors/admission.js';
+import { SconceError } from '../errors/sconce-error.js';
+import type { Principal } from '../inference/principal.js';
 
 /** How a call ends: https://grpc.io/docs/guides/status-codes/ */
 export interface GrpcStatus {
@@ -68,15 +69,28 @@ export function renderStatus(error: SconceError, dialect: GrpcDialect = {}): Grp
   return { code: dialect.code?.(error) ?? error.rendering.grpc, details: `${shortened(text)}\n${tag}`, reason: error.reason };
 }
 
-/** The status of a call that may not be made: TorchServe's words, on one line. undefined when `authorize` lets it pass; throws what is no refusal. */
-export function refusalOf(authorize: () => void): GrpcStatus | undefined {
+/** Who makes a call, or why it may not be made. */
+export type GrpcAdmission = { readonly principal: Principal } | { readonly refusal: GrpcStatus };
+
+/** Runs `authorize`. A refusal is in TorchServe's words, on one line. Throws, or gives INTERNAL where it had to wait, for what is no refusal. */
+export function admissionOf(authorize: () => Principal | Promise<Principal>): GrpcAdmission | Promise<GrpcAdmission> {
   try {
-    authorize();
-    return undefined;
+    const found = authorize();
+    if (!(found instanceof Promise)) return { principal: found };
+    return found.then(
+      (principal) => ({ principal }),
+      (error: unknown) => refused(error) ?? { refusal: { code: GRPC.internal, details: FAULT_OF_OURS } },
+    );
   } catch (error) {
-    if (!TokenRefused.is(error)) throw error;
-    return { code: GRPC.permissionDenied, details: error.message };
+    const refusal = refused(error);
+    if (refusal === undefined) throw error;
+    return refusal;
   }
+}
+
+function refused(error: unknown): { readonly refusal: GrpcStatus } | undefined {
+  if (!(error instanceof SconceError) || error.code === Invariant.code) return undefined;
+  return { refusal: { code: error.rendering.grpc, details: error.message } };
 }
 
 /** The two lines of a status apart. */

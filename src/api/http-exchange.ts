@@ -1,13 +1,19 @@
+import type { Caller } from '../admission/caller.js';
 import type { SconceError } from '../errors/sconce-error.js';
+import type { Principal } from '../inference/principal.js';
 import type { HeaderPair } from '../inference/request.js';
 
 /** Which of the three REST doors a request came through; `all` where inference and management share one address. */
 export type Connector = 'inference' | 'management' | 'metrics' | 'all';
 
 /** A whole HTTP request, its body read and within limits. */
-export interface HttpRequest {
+export interface HttpRequest extends Caller {
   /** Fresh UUID: the answer's `x-request-id` and the request id of a prediction. */
   readonly id: string;
+  /** NOBODY until the router has found out who asks; so it stays on routes that are open. */
+  principal: Principal;
+  /** The name in the client certificate that the listener has verified. */
+  readonly tlsPrincipal?: string | undefined;
   readonly connector: Connector;
   readonly method: string;
   /** As on the request line, still encoded. */

@@ -4,6 +4,7 @@ import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import type { Scope } from '../admission/scope.js';
 import { Invariant, TokenRefused } from '../errors/admission.js';
 import { ModelNotFound } from '../errors/model.js';
+import { ANYONE } from '../inference/principal.js';
 import type { ApiName, Route } from './route.js';
 import { createRouter } from './router.js';
 
@@ -37,8 +38,9 @@ async function ask(
 ) {
   const handler = createRouter(routes, {
     serves,
-    authorize: (scope) => {
-      if (!granted.includes(scope)) throw TokenRefused({});
+    authorize: (scopes) => {
+      if (!scopes.some((scope) => granted.includes(scope))) throw TokenRefused({});
+      return ANYONE;
     },
     log,
   });

@@ -1,6 +1,6 @@
-import type { Scope } from '../admission/scope.js';
 import { Invariant, MethodNotAllowed, ResourceNotFound } from '../errors/admission.js';
 import { SconceError } from '../errors/sconce-error.js';
+import { GRANTED_SCOPES, type GrantedScope, type Principal } from '../inference/principal.js';
 import type { Log } from '../observability/observer.js';
 import type { HttpHandler, HttpReply, HttpRequest } from './http-exchange.js';
 import { PathPattern } from './path-pattern.js';
@@ -9,17 +9,19 @@ import type { ApiName, Route } from './route.js';
 export interface RouterOptions {
   /** The APIs this listener serves: one, or several where addresses are shared. Routes of others don't exist here. */
   readonly serves: readonly ApiName[];
-  /** Throws TokenRefused when the request may not do what `scope` stands for. Never called for `open`. */
-  readonly authorize: (scope: Scope, request: HttpRequest) => void;
+  /** Who asks, if one of the scopes is theirs. Throws or rejects with why not. Never called for `open`. */
+  readonly authorize: Authorize;
   readonly log: Log;
 }
+
+export type Authorize = (scopes: readonly [GrantedScope, ...GrantedScope[]], request: HttpRequest) => Principal | Promise<Principal>;
 
 interface Entry {
   readonly route: Route;
   readonly pattern: PathPattern;
 }
 
-const SCOPE_OF_UNKNOWN_PATHS: Readonly<Record<ApiName, Scope>> = { inference: 'infer', management: 'manage', metrics: 'open' };
+const SCOPE_OF_UNKNOWN_PATHS: Readonly<Record<ApiName, Route['scope']>> = { inference: 'infer', management: 'manage', metrics: 'open' };
 
 /**
  * Finds the route of each request, checks its scope and runs it. The path is matched first, so that shared addresses need only the token of the API
@@ -27,23 +29,38 @@ const SCOPE_OF_UNKNOWN_PATHS: Readonly<Record<ApiName, Scope>> = { inference: 'i
  */
 export function createRouter(routes: readonly Route[], options: RouterOptions): HttpHandler {
   const { authorize, log } = options;
+  assertScoped(routes);
   const table = new RouteTable(routes.filter((route) => options.serves.includes(route.connector)));
-  const unknownPathScopes = options.serves.map((name) => SCOPE_OF_UNKNOWN_PATHS[name]);
+  const [first, ...others] = options.serves.map((name) => SCOPE_OF_UNKNOWN_PATHS[name]).filter((scope) => scope !== 'open');
 
   function route(request: HttpRequest, reply: HttpReply): void | Promise<void> {
     const { segments } = request;
     const entry = table.find(segments, request.method);
-    if (entry !== undefined) {
-      if (entry.route.scope !== 'open') authorize(entry.route.scope, request);
-      return entry.route.handle(request, reply, entry.pattern.params(segments));
-    }
+    if (entry !== undefined) return guarded(entry.route.scope, request, () => entry.route.handle(request, reply, entry.pattern.params(segments)));
     const otherMethod = table.find(segments, undefined);
     if (otherMethod !== undefined) {
-      if (otherMethod.route.scope !== 'open') authorize(otherMethod.route.scope, request);
-      throw MethodNotAllowed({});
+      return guarded(otherMethod.route.scope, request, () => {
+        throw MethodNotAllowed({});
+      });
     }
-    authorizeAny(unknownPathScopes, request, authorize);
-    throw ResourceNotFound({});
+    const unknown = (): never => {
+      throw ResourceNotFound({});
+    };
+    return first === undefined ? unknown() : authorized([first, ...others], request, unknown);
+  }
+
+  function guarded(scope: Route['scope'], request: HttpRequest, then: () => void | Promise<void>): void | Promise<void> {
+    return scope === 'open' ? then() : authorized([scope], request, then);
+  }
+
+  /** Waits only where the caller's token has to be verified first. */
+  function authorized(scopes: readonly [GrantedScope, ...GrantedScope[]], request: HttpRequest, then: () => void | Promise<void>): void | Promise<void> {
+    const found = authorize(scopes, request);
+    const admit = (principal: Principal): void | Promise<void> => {
+      request.principal = principal;
+      return then();
+    };
+    return found instanceof Promise ? found.then(admit) : admit(found);
   }
 
   function failed(error: unknown, request: HttpRequest, reply: HttpReply): void {
@@ -99,18 +116,12 @@ function findIn(entries: readonly Entry[], segments: readonly string[], method: 
   return undefined;
 }
 
-/** Passes when any of the scopes is granted; otherwise throws what the first refusal said. */
-function authorizeAny(scopes: readonly Scope[], request: HttpRequest, authorize: RouterOptions['authorize']): void {
-  if (scopes.length > 0 && scopes.every((scope) => scope === 'open')) return;
-  let refusal: unknown;
-  for (const scope of scopes) {
-    if (scope === 'open') continue;
-    try {
-      authorize(scope, request);
-      return;
-    } catch (error) {
-      refusal ??= error;
-    }
-  }
-  throw refusal;
+/** The types see to it already; this is for a route that was put together around them. Throws Invariant. */
+function assertScoped(routes: readonly Route[]): void {
+  for (const { scope, pattern } of routes) if (!isScope(scope)) throw Invariant({ what: `the route ${pattern} has no scope` });
+}
+
+/** Whether it is one of the words that a route, or a method, can be guarded by. */
+export function isScope(scope: string | undefined): boolean {
+  return scope === 'open' || GRANTED_SCOPES.some((known) => known === scope);
 }

@@ -28,6 +28,7 @@ const observer: Observer = {
   workerLoaded() {},
   httpAnswered() {},
   grpcAnswered() {},
+  tokenRefused() {},
   workerOutput() {},
 };
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { inputsOf } from '../api/torchserve-rest/parameters.js';
+import { ANYONE } from '../inference/principal.js';
 import type { HeaderPair, InferenceRequest } from '../inference/request.js';
 
 export interface LocalWish {
@@ -19,6 +20,8 @@ export function localRequest({ model, body, type, headers, explain, cancelled }:
   const inputs = inputsOf(
     {
       id,
+      peer: '',
+      principal: ANYONE,
       connector: 'inference',
       method: 'POST',
       target: `/predictions/${encodeURIComponent(model)}`,
@@ -35,6 +38,7 @@ export function localRequest({ model, body, type, headers, explain, cancelled }:
   );
   return {
     id,
+    principal: ANYONE,
     model,
     version: undefined,
     purpose: explain ? 'explain' : 'predict',

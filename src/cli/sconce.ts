@@ -4,6 +4,7 @@ import { TORCHSERVE_VERSION } from '../version.js';
 import { addAuthoringCommands } from './authoring-commands.js';
 import type { FuzzFlags } from './fuzz.js';
 import { addPackFlags, type PackFlags } from './pack-flags.js';
+import { addSecurityCommands } from './security-commands.js';
 import type { ClientFlags } from './server-addresses.js';
 import { addServeFlags, flagSettings, type ServeFlags } from './server-flags.js';
 import { addSigningCommands } from './signing-commands.js';
@@ -153,6 +154,10 @@ export async function main(args: readonly string[]): Promise<number> {
   };
   addAuthoringCommands(program, done);
   addSigningCommands(program, done);
+
+  addSecurityCommands(program, (outcome) => {
+    code = outcome;
+  });
 
   program
     .command('version')

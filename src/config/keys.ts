@@ -159,6 +159,60 @@ const KEYS = {
   trustPolicy: key('sconce_trust_policy', text, undefined, 'YAML file of the signers that are trusted, and with which models.', {
     env: 'SCONCE_TRUST_POLICY',
   }),
+  authStatus: key(
+    'sconce_auth_status',
+    oneOf('400', '401'),
+    '400',
+    "Status of a call without a valid token: TorchServe's 400, or 401, and 403 for a token that is good for other things.",
+    { env: 'SCONCE_AUTH_STATUS' },
+  ),
+  compatKeys: key('sconce_compat_keys', boolean, 'false', "Keys of TorchServe's 8 characters (48 bits) in key_file.json; they have 22 (128 bits) unless set.", {
+    env: 'SCONCE_COMPAT_KEYS',
+  }),
+  tokensFile: key('sconce_tokens_file', text, 'sconce_tokens.json', 'Named tokens, as `sconce token` writes them; read anew whenever it changes.', {
+    env: 'SCONCE_TOKENS_FILE',
+  }),
+  tokenGuesses: key(
+    'sconce_token_guesses',
+    integer(0),
+    '10',
+    'Wrong tokens after which an address is answered 429 for a while; a hundred times as many from all together in a minute; 0: any number. Valid tokens always pass.',
+    { env: 'SCONCE_TOKEN_GUESSES' },
+  ),
+  metricsToken: key(
+    'sconce_metrics_token',
+    boolean,
+    'false',
+    "Ask for a token on the metrics API: the management key, or one with the scope metrics. TorchServe's is open.",
+    { env: 'SCONCE_METRICS_TOKEN' },
+  ),
+  oidcIssuer: key('sconce_oidc_issuer', text, undefined, 'OIDC issuer whose JWTs are tokens here, as they name it in `iss`.', { env: 'SCONCE_OIDC_ISSUER' }),
+  oidcAudience: key('sconce_oidc_audience', text, undefined, 'What `aud` of such a JWT has to hold.', { env: 'SCONCE_OIDC_AUDIENCE' }),
+  oidcJwksUrl: key('sconce_oidc_jwks_url', text, undefined, "Where the issuer's keys are; its discovery document says it unless set.", {
+    env: 'SCONCE_OIDC_JWKS_URL',
+  }),
+  oidcScopeClaim: key(
+    'sconce_oidc_scope_claim',
+    text,
+    'scope',
+    'Claim with the scopes, a path such as `realm_access.roles`; those that begin with `sconce:` count.',
+    {
+      env: 'SCONCE_OIDC_SCOPE_CLAIM',
+    },
+  ),
+  oidcTenantClaim: key('sconce_oidc_tenant_claim', text, undefined, 'Claim with the tenant; all are of the tenant `default` unless set.', {
+    env: 'SCONCE_OIDC_TENANT_CLAIM',
+  }),
+  tlsPrincipals: key(
+    'sconce_tls_principals',
+    text,
+    undefined,
+    'JSON: what holders of client certificates may do, by name: `{"CN=edge": {"scopes": ["infer:resnet-*"], "tenant": "a"}}`.',
+    { env: 'SCONCE_TLS_PRINCIPALS' },
+  ),
+  auditLog: key('sconce_audit_log', text, undefined, 'File of the audit, or `off`; sconce_audit.log beside the other logs unless set.', {
+    env: 'SCONCE_AUDIT_LOG',
+  }),
   cacheDir: key('sconce_cache_dir', text, undefined, 'Where unpacked archives and installed packages are kept, by content; the user cache unless set.', {
     env: 'SCONCE_CACHE_DIR',
   }),

@@ -53,7 +53,13 @@ type MayBeUnset =
   | 'clamd'
   | 'virustotalKey'
   | 'scanners'
-  | 'quarantineDir';
+  | 'quarantineDir'
+  | 'oidcIssuer'
+  | 'oidcAudience'
+  | 'oidcJwksUrl'
+  | 'oidcTenantClaim'
+  | 'tlsPrincipals'
+  | 'auditLog';
 
 type DefinedSettings = { readonly [N in Exclude<keyof RawSettings, MayBeUnset> | 'loadModels']: NonNullable<RawSettings[N]> };
 type UnsetSettings = { readonly [N in Exclude<MayBeUnset, 'loadModels'>]: RawSettings[N] };

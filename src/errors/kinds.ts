@@ -9,6 +9,7 @@ export type ErrorKind =
   | 'timed-out'
   | 'too-large'
   | 'overloaded'
+  | 'throttled'
   | 'expired'
   | 'cancelled'
   | 'model-failed'
@@ -37,6 +38,7 @@ export const KINDS: Readonly<Record<ErrorKind, Rendering>> = {
   'timed-out': { http: 408, grpc: 4, type: 'RequestTimeoutException' },
   'too-large': { http: 413, grpc: 8, type: 'BadRequestException' },
   overloaded: { http: 503, grpc: 8, type: 'ServiceUnavailableException' },
+  throttled: { http: 429, grpc: 8, type: 'TooManyRequestsException' },
   expired: { http: 504, grpc: 4, type: 'RequestTimeoutException' },
   cancelled: { http: 499, grpc: 1, type: 'InternalServerException' },
   'model-failed': { http: 503, grpc: 14, type: 'InternalServerException' },

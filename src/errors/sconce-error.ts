@@ -11,6 +11,8 @@ export class SconceError extends Error {
     /** The stable word of the outcome a client sees in `x-sconce-reason`, where the error ends an accepted request. */
     readonly reason: string | undefined,
     cause?: unknown,
+    /** Seconds after which it makes sense to ask again, where that is known. */
+    readonly retryAfterS?: number,
   ) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'SconceError';
@@ -27,6 +29,7 @@ interface ErrorSpec<Facts> {
   /** gRPC status number where it differs from the kind's, or where the facts decide. */
   readonly grpc?: number | ((facts: Facts) => number);
   readonly reason?: string | ((facts: Facts) => string);
+  readonly retryAfterS?: (facts: Facts) => number;
 }
 
 export interface ErrorDefinition<Facts> {
@@ -46,7 +49,7 @@ export function defineError<Facts = Record<string, never>>(code: string, spec: E
       type: spec.type ?? byKind.type,
     };
     const reason = typeof spec.reason === 'function' ? spec.reason(facts) : spec.reason;
-    return new SconceError(code, spec.kind, spec.says(facts), rendering, reason, cause);
+    return new SconceError(code, spec.kind, spec.says(facts), rendering, reason, cause, spec.retryAfterS?.(facts));
   };
   const is = (error: unknown): error is SconceError => error instanceof SconceError && error.code === code;
   return Object.assign(make, { code, is });

@@ -1,3 +1,4 @@
+import type { Principal } from './principal.js';
 import type { HeaderPair, InferencePurpose, InferenceRequest, InputParameter } from './request.js';
 
 /** A request with other headers or inputs. A view and no copy, because `cancelled` costs something only where it is asked for. */
@@ -15,6 +16,10 @@ export class RequestView implements InferenceRequest {
 
   get id(): string {
     return this.original.id;
+  }
+
+  get principal(): Principal {
+    return this.original.principal;
   }
 
   get model(): string {

@@ -1,3 +1,5 @@
+import type { Principal } from './principal.js';
+
 /** A header as the client spelt it: name, value. Order is arrival order; the last of two equal names wins. */
 export type HeaderPair = readonly [name: string, value: string];
 
@@ -17,6 +19,8 @@ export type InferencePurpose = 'predict' | 'explain' | 'describe';
 export interface InferenceRequest {
   /** A UUID: the `x-request-id` of the answer and the request id that a handler sees. */
   readonly id: string;
+  /** Who asks. */
+  readonly principal: Principal;
   readonly model: string;
   /** undefined means the model's default version. */
   readonly version: string | undefined;

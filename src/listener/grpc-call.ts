@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:http2';
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
+import type { Credentials } from '../admission/caller.js';
 import type { GrpcCall, GrpcReceiver, GrpcReply } from '../api/grpc-exchange.js';
 import type { GrpcMethod } from '../api/grpc-method.js';
-import { GRPC, type GrpcStatus } from '../api/grpc-status.js';
+import { GRPC, type GrpcAdmission, type GrpcStatus } from '../api/grpc-status.js';
+import { NOBODY, type Principal } from '../inference/principal.js';
 import type { GrpcLimits } from './grpc-limits.js';
 
 /** What a call needs of its listener. */
 export interface CallHost {
   readonly limits: GrpcLimits;
-  /** Why the call may not be made, or undefined when it may. */
-  refusal(method: GrpcMethod, authorization: string | undefined): GrpcStatus | undefined;
+  /** Who makes the call, or why it may not be made. Waits only where a token has to be verified first; never rejects. */
+  admission(method: GrpcMethod, credentials: Credentials): GrpcAdmission | Promise<GrpcAdmission>;
   /** Runs `listener` once, when the server begins to stop. Gives the way to take it back. */
   onDrain(listener: () => void): () => void;
   /** The call is over: its status was sent, or its client has gone. */
@@ -30,7 +32,8 @@ const NOT_ONE_MESSAGE: GrpcStatus = { code: GRPC.unimplemented, details: 'This m
  * client has not read is counted.
  *
  *  state    event → next                                        promise while here
- *  created  metadata, authorized → open; refused → ended        nothing is read
+ *  created  metadata, authorized → open; refused → ended        nothing is read; a token may be being verified
+ *           client gone → gone
  *  open     end, fail → ended; client gone → gone               messages go to the receiver one after another
  *  ended    –                                                   a status was given; it follows the messages before it
  *  gone     –                                                   `closed` is aborted
@@ -41,7 +44,9 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
   readonly deadlineAtMs: number | undefined;
   #state: 'created' | 'open' | 'ended' | 'gone' = 'created';
   #controller: AbortController | undefined;
-  #authorization: string | undefined;
+  readonly peer: string;
+  #principal = NOBODY;
+  #authorization: readonly string[] = [];
   #receiver: GrpcReceiver<Uint8Array> | undefined;
   /** The one message of a method that takes one, until the client has said that it was the last. */
   #only: Uint8Array | undefined;
@@ -60,6 +65,7 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
     private readonly host: CallHost,
   ) {
     super(transport);
+    this.peer = peerOf(transport.getPeer());
     const leftMs = Number(transport.getDeadline()) - Date.now();
     // grpc-js counts in 32 bits: a deadline of a month or more has become one in the past, which would end the call at once.
     const isFarAway = leftMs < -LONG_PAST_MS;
@@ -75,6 +81,10 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
       onReceiveHalfClose: () => this.#halfClosed(),
       onCancel: () => this.#clientGone(),
     });
+  }
+
+  get principal(): Principal {
+    return this.#principal;
   }
 
   get closed(): AbortSignal {
@@ -120,19 +130,37 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
   }
 
   #begin(metadata: Metadata): void {
+    this.#authorization = metadata.get('authorization').map(String);
+    this.#admitted((refusal) => {
+      if (this.#state !== 'created') return;
+      if (refusal !== undefined) {
+        this.#state = 'ended';
+        this.transport.sendStatus({ code: refusal.code, details: refusal.details });
+        return;
+      }
+      this.#open();
+    });
+  }
+
+  #open(): void {
     const { method, host } = this;
-    const [authorization] = metadata.get('authorization');
-    this.#authorization = authorization?.toString();
-    const refusal = host.refusal(method, this.#authorization);
-    if (refusal !== undefined) {
-      this.#state = 'ended';
-      this.transport.sendStatus({ code: refusal.code, details: refusal.details });
-      return;
-    }
     this.#state = 'open';
     if (!method.requestStream) this.#patience = setTimeout(() => this.fail(NO_MESSAGE), host.limits.messageTimeoutMs);
     this.#receiver = method.begin(this, this);
     this.transport.startRead();
+  }
+
+  /** Finds out who calls, now. At once, unless a token has to be verified. */
+  #admitted(then: (refusal: GrpcStatus | undefined) => void): void {
+    const { host, method, id, peer } = this;
+    const take = (admission: GrpcAdmission): void => {
+      if ('refusal' in admission) return then(admission.refusal);
+      this.#principal = admission.principal;
+      then(undefined);
+    };
+    const admission = host.admission(method, { id, peer, authorization: this.#authorization });
+    if (admission instanceof Promise) void admission.then(take);
+    else take(admission);
   }
 
   #received(message: Uint8Array): void {
@@ -145,8 +173,11 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
       return;
     }
     // A key that was renewed or has expired ends streams too, at their next message.
-    const refusal = this.#messages === 1 ? undefined : this.host.refusal(this.method, this.#authorization);
-    if (refusal !== undefined) return this.fail(refusal);
+    if (this.#messages === 1) return this.#give(message);
+    this.#admitted((refusal) => (refusal === undefined ? this.#give(message) : this.fail(refusal)));
+  }
+
+  #give(message: Uint8Array): void {
     const taken = this.#receiver?.message(message);
     if (taken === undefined) this.transport.startRead();
     else void taken.then(() => this.transport.startRead());
@@ -168,6 +199,10 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
     // Not at once: a reset would overtake the status.
     if (!this.#halfClosedByClient) setTimeout(() => this.#reset(constants.NGHTTP2_NO_ERROR), LINGER_MS).unref();
     if (this.ended) return;
+    if (this.#state === 'created') {
+      this.#state = 'gone';
+      return;
+    }
     const late = this.deadlineAtMs !== undefined && performance.now() >= this.deadlineAtMs - 1;
     this.#over('gone', late ? GRPC.deadlineExceeded : GRPC.cancelled);
   }
@@ -204,6 +239,13 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
     const stream: unknown = Reflect.get(this.transport, 'stream');
     if (isClosable(stream)) stream.close(code);
   }
+}
+
+/** As the REST listeners name a peer: IPv6 in brackets. */
+function peerOf(addressAndPort: string): string {
+  const at = addressAndPort.lastIndexOf(':');
+  const address = addressAndPort.slice(0, at).replace(/^::ffff:/, '');
+  return `/${address.includes(':') ? `[${address}]` : address}${addressAndPort.slice(at)}`;
 }
 
 /** grpc-js has no way to reset a stream; its HTTP/2 stream has. */

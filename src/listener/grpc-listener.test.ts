@@ -7,6 +7,7 @@ import { KeptLog, silentObserver } from '../../test/fixtures/silent-observer.js'
 import { InferenceAPIsServiceDefinition as Inference, type PredictionResponse } from '../api/grpc-generated/inference.js';
 import { BindFailed } from '../errors/config.js';
 import { ModelNotFound } from '../errors/model.js';
+import { ANYONE } from '../inference/principal.js';
 import { DEFAULT_GRPC_LIMITS } from './grpc-limits.js';
 import { GrpcListener } from './grpc-listener.js';
 
@@ -178,7 +179,7 @@ it('an address in use is told', async () => {
     host: '127.0.0.1',
     port,
     methods: [],
-    authorize: () => undefined,
+    authorize: () => ANYONE,
     limits: DEFAULT_GRPC_LIMITS,
     tls: undefined,
     observer: silentObserver(),

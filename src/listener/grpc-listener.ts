@@ -1,8 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { type ConnectionInjector, Server as GrpcServer, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
+import type { Credentials } from '../admission/caller.js';
 import type { GrpcMethod } from '../api/grpc-method.js';
-import { type GrpcStatus, refusalOf } from '../api/grpc-status.js';
+import { admissionOf, type GrpcAdmission } from '../api/grpc-status.js';
+import { type GrantedScope, NOBODY, type Principal } from '../inference/principal.js';
 import type { Part } from '../lifecycle.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { hostAndPort } from './bind-address.js';
@@ -18,8 +20,8 @@ export interface GrpcListenerOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly methods: readonly GrpcMethod[];
-  /** Throws TokenRefused when the call may not do what `scope` stands for. */
-  readonly authorize: (scope: GrpcMethod['scope'], authorization: string | undefined) => void;
+  /** Who calls, if one of the scopes is theirs. Throws or rejects with why not. Never called for `open`. */
+  readonly authorize: (scopes: readonly [GrantedScope], credentials: Credentials) => Principal | Promise<Principal>;
   readonly limits: GrpcLimits;
   /** undefined: without TLS. */
   readonly tls: TlsMaterial | undefined;
@@ -101,8 +103,8 @@ export class GrpcListener implements Part, CallHost {
     await closed;
   }
 
-  refusal({ scope }: GrpcMethod, authorization: string | undefined): GrpcStatus | undefined {
-    return refusalOf(() => this.#options.authorize(scope, authorization));
+  admission({ scope }: GrpcMethod, credentials: Credentials): GrpcAdmission | Promise<GrpcAdmission> {
+    return scope === 'open' ? { principal: NOBODY } : admissionOf(() => this.#options.authorize([scope], credentials));
   }
 
   onDrain(listener: () => void): () => void {
@@ -112,9 +114,9 @@ export class GrpcListener implements Part, CallHost {
   }
 
   over(call: OngoingCall, code: number): void {
-    const { id: requestId, method, receivedAtMs } = call;
+    const { id: requestId, peer, method, receivedAtMs } = call;
     this.#options.observer.grpcAnswered({
-      peer: `/${call.getPeer()}`,
+      peer,
       method: `${method.service}/${method.name}`,
       code,
       ms: performance.now() - receivedAtMs,

@@ -214,7 +214,7 @@ export class HttpListener implements Part, ReplyHost {
 
   #handle(message: IncomingMessage, reply: OutgoingReply, body: Uint8Array): void {
     reply.requestIsWhole = true;
-    this.#options.handler(new IncomingRequest(message, reply, this.#options.connector, body), reply);
+    this.#options.handler(new IncomingRequest(message, reply, this.#connectionOf(message.socket).peer, this.#options.connector, body), reply);
   }
 
   #headFits(message: IncomingMessage): boolean {

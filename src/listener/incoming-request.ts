@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Connector, HttpRequest } from '../api/http-exchange.js';
+import { NOBODY } from '../inference/principal.js';
 import type { HeaderPair } from '../inference/request.js';
 import type { OutgoingReply } from './outgoing-reply.js';
 import { pathOf, queryOf, segmentsOf } from './request-target.js';
@@ -9,6 +10,7 @@ import { pathOf, queryOf, segmentsOf } from './request-target.js';
  * `segments` and `query` throw IllegalArgument for a broken percent escape.
  */
 export class IncomingRequest implements HttpRequest {
+  principal = NOBODY;
   readonly #message: IncomingMessage;
   readonly #reply: OutgoingReply;
   #segments: readonly string[] | undefined;
@@ -19,6 +21,7 @@ export class IncomingRequest implements HttpRequest {
   constructor(
     message: IncomingMessage,
     reply: OutgoingReply,
+    readonly peer: string,
     readonly connector: Connector,
     readonly body: Uint8Array,
   ) {

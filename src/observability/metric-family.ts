@@ -50,14 +50,26 @@ export class MetricFamily {
     return true;
   }
 
-  /** Prometheus text 0.0.4 as the Java simpleclient 0.9 writes it: a comma after the last label. `only`: sample names to keep; a family without any left gives ''. */
-  render(only: ReadonlySet<string> | undefined): string {
+  /** Prometheus text 0.0.4 as the Java simpleclient 0.9 writes it: a comma after the last label. `only`: sample names to keep; a family without any left gives ''. `permits`: of which models. */
+  render(only: ReadonlySet<string> | undefined, permits?: (model: string) => boolean): string {
     const { name, type, unit } = this.spec;
     const lines: string[] = [];
-    for (const series of this.#series.values())
+    for (const series of this.#series.values()) {
+      if (permits !== undefined && !this.#isPermitted(series.labels, permits)) continue;
       for (const sample of this.#samples(series)) if (only === undefined || only.has(sample.name)) lines.push(sample.text);
-    if (only !== undefined && lines.length === 0) return '';
+    }
+    if ((only !== undefined || permits !== undefined) && lines.length === 0) return '';
     return `# HELP ${name} Torchserve prometheus ${type} metric with unit: ${unit}\n# TYPE ${name} ${type}\n${lines.map((line) => `${line}\n`).join('')}`;
+  }
+
+  /** What names a model or one of its workers is that model's; the rest is the machine's. */
+  #isPermitted(labels: readonly string[], permits: (model: string) => boolean): boolean {
+    return this.spec.dimensions.every((dimension, index) => {
+      const label = labels[index] ?? '';
+      if (/^model_?name$/i.test(dimension)) return permits(label);
+      if (/^worker_?name$/i.test(dimension)) return permits(/^W-\d+-(.*)_[^_]*$/.exec(label)?.[1] ?? label);
+      return true;
+    });
   }
 
   *#samples(series: Series): Generator<{ name: string; text: string }> {

@@ -36,6 +36,7 @@ const host = (type: MetricType, unit: string, ...names: string[]): MetricSpec[] 
 /** Sconce's own, there whatever metrics.yaml says. */
 export const SCONCE_METRICS: readonly MetricSpec[] = [
   { type: 'counter', name: 'sconce_outcomes_total', unit: 'Count', dimensions: ['model_name', 'reason', 'hostname'] },
+  { type: 'counter', name: 'sconce_token_refusals_total', unit: 'Count', dimensions: ['reason', 'hostname'] },
   { type: 'gauge', name: 'sconce_event_loop_delay_ms', unit: 'Milliseconds', dimensions: HOST },
 ];
 

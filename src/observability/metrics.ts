@@ -94,11 +94,11 @@ export class Metrics {
     return true;
   }
 
-  /** The metrics page. Empty in `log` mode, as TorchServe's is. */
-  render(only: ReadonlySet<string> | undefined): string {
+  /** The metrics page. Empty in `log` mode, as TorchServe's is. `permits`: whether what is about a model may be shown; undefined: all may. */
+  render(only: ReadonlySet<string> | undefined, permits?: (model: string) => boolean): string {
     if (this.options.mode === 'log') return '';
     const families = [...this.#server.values(), ...this.#model.values()].filter(({ spec }) => this.options.mode === 'prometheus' || LEGACY.has(spec.name));
-    return families.map((family) => family.render(only)).join('');
+    return families.map((family) => family.render(only, permits)).join('');
   }
 
   #onPage(name: string): boolean {

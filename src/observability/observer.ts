@@ -13,6 +13,8 @@ export interface Observer {
   httpAnswered(answer: HttpAnswered): void;
   /** One gRPC call is over, whoever ended it. Calls without a token are not told, as TorchServe doesn't. */
   grpcAnswered(answer: GrpcAnswered): void;
+  /** A call was refused for its token: `missing`, `wrong`, `expired`, `unverified`, `scope`, `throttled`. */
+  tokenRefused(why: string): void;
   /** A line from a worker: a metric line, or text for the model log. `workerName` is `W-9000-mnist_1.0`. */
   workerOutput(workerName: string, stream: 'stdout' | 'stderr', line: string): void;
 }

@@ -2,6 +2,7 @@ import type { LogFiles } from './log-files.js';
 import type { Metrics } from './metrics.js';
 import type { GrpcAnswered, HttpAnswered, Observer } from './observer.js';
 import { printable } from './printable.js';
+import { redactedTarget } from './redacted-target.js';
 import { isMetricLine } from './worker-metric-line.js';
 
 const MAX_LINE_CHARS = 16_384;
@@ -50,15 +51,20 @@ export class ServingObserver implements Observer {
   }
 
   httpAnswered(answer: HttpAnswered): void {
-    const { peer, method, target, protocol, status, ms } = answer;
+    const { peer, method, protocol, status, ms } = answer;
+    const target = redactedTarget(answer.target);
     const family = status >= 200 && status < 300 ? 'Requests2XX' : status >= 400 && status < 500 ? 'Requests4XX' : 'Requests5XX';
     this.metrics.server(family, 1, 'Host');
-    this.files.access(`${peer} "${method} ${target} ${protocol}" ${status} ${Math.round(ms)}`, { ...answer });
+    this.files.access(`${peer} "${method} ${target} ${protocol}" ${status} ${Math.round(ms)}`, { ...answer, target });
   }
 
   grpcAnswered(answer: GrpcAnswered): void {
     const { peer, method, code, ms } = answer;
     this.files.access(`${peer} "gRPC ${method} HTTP/2.0" ${code} ${Math.round(ms)}`, { ...answer });
+  }
+
+  tokenRefused(why: string): void {
+    this.metrics.server('sconce_token_refusals_total', 1, why);
   }
 
   workerOutput(workerName: string, stream: 'stdout' | 'stderr', line: string): void {

@@ -21,6 +21,7 @@ export const LEFT_OUT_BY_DEFAULT: readonly string[] = [
   'Thumbs.db',
   // A server that was tried in the folder: its keys and logs.
   '/key_file.json',
+  '/sconce_tokens.json',
   '/logs/',
 ];
 

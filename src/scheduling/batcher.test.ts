@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ANYONE } from '../inference/principal.js';
 import type { InferencePurpose } from '../inference/request.js';
 import { decideBatch } from './batcher.js';
 import { PendingRequest } from './pending-request.js';
@@ -8,6 +9,7 @@ import { RequestQueue } from './request-queue.js';
 function pendingOf(purpose: InferencePurpose, enqueuedAtMs: number): PendingRequest {
   const request = {
     id: `${purpose}-${enqueuedAtMs}`,
+    principal: ANYONE,
     model: 'm',
     version: undefined,
     purpose,

@@ -122,11 +122,12 @@ export class WorkflowRun {
   }
 
   #ask(node: WorkflowNode, inputs: readonly InputParameter[], tries: number): void {
-    const { headers, deadlineAtMs = Number.POSITIVE_INFINITY } = this.request;
+    const { principal, headers, deadlineAtMs = Number.POSITIVE_INFINITY } = this.request;
     const receivedAtMs = this.now();
     const model = this.workflow.modelOf(node.name);
     const request: InferenceRequest = {
       id: randomUUID(),
+      principal,
       model,
       version: undefined,
       purpose: 'predict',

@@ -41,10 +41,12 @@ function methodsOf(fullName: string, { gate, version: serverVersion, logFault }:
   return [
     asking.unary(serverLive, 'infer', () => ({ live: true })),
     asking.unary(serverReady, 'infer', () => ({ ready: true })),
-    asking.unary(modelReady, 'infer', ({ name, version }) => ({ ready: gate.modelReady(required(name, NAME_MISSING), named(version)) })),
+    asking.unary(modelReady, 'infer', ({ name, version }, { principal }) => ({
+      ready: gate.modelReady(principal, required(name, NAME_MISSING), named(version)),
+    })),
     asking.unary(serverMetadata, 'infer', () => ({ name: 'Torchserve', version: serverVersion, extensions: EXTENSIONS })),
-    asking.unary(modelMetadata, 'infer', ({ name, version }) => {
-      const { versions, takesTensors, signature } = gate.metadata(required(name, MODEL_NAME_MISSING), named(version));
+    asking.unary(modelMetadata, 'infer', ({ name, version }, { principal }) => {
+      const { versions, takesTensors, signature } = gate.metadata(principal, required(name, MODEL_NAME_MISSING), named(version));
       const { inputs = [], outputs = [] } = signature ?? {};
       const platform = takesTensors ? ONNX_PLATFORM : '';
       return { name, versions: [...versions], platform, inputs: inputs.map(tensorMetadata), outputs: outputs.map(tensorMetadata) };
@@ -64,7 +66,7 @@ function required(name: string, message: string): string {
 async function infer(request: ModelInferRequest, call: GrpcCall, gate: InferenceGate): Promise<ModelInferResponse> {
   const model = required(request.modelName, MODEL_NAME_MISSING);
   const version = named(request.modelVersion);
-  const { takesTensors } = gate.metadata(model, version);
+  const { takesTensors } = gate.metadata(call.principal, model, version);
   assertOneForm(request);
   const { input, headers } = takesTensors ? tensorInput(request) : await handlerInput(request);
   const wanted = new GrpcInferenceRequest(call, model, version, [input], headers);

@@ -21,7 +21,7 @@ export async function infer(
   reply: HttpReply,
 ): Promise<void> {
   const wish = { model, version, purpose, headers: [['explain', purpose === 'explain' ? 'True' : 'False']], queryIsInput: false } as const;
-  const { takesTensors } = gate.metadata(model, version);
+  const { takesTensors } = gate.metadata(request.principal, model, version);
   if (takesTensors || request.header(JSON_LENGTH_HEADER) !== undefined) assertNotCompressed(request);
   if (takesTensors) return predict.run(wish, request, reply);
   const { seen, asked } = await forHandler(request);

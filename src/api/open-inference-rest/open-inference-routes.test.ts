@@ -5,6 +5,7 @@ import type { ModelMetadata } from '../../admission/inference-gate.js';
 import { ModelNotFound, ModelVersionNotFound } from '../../errors/model.js';
 import { mixedBody } from '../../inference/binary-tensors.js';
 import type { Answer } from '../../inference/part.js';
+import { ANYONE, type Principal } from '../../inference/principal.js';
 import type { HeaderPair, InferenceRequest } from '../../inference/request.js';
 import { createRouter } from '../router.js';
 import { inferenceRoutes } from '../torchserve-rest/inference-routes.js';
@@ -24,13 +25,13 @@ class OpenGate {
     answer.part({ status: 200, reason: '', headers: [['Content-Type', 'text/plain']], body: Buffer.from(this.answer), last: true });
   }
 
-  assertServed(model: string, version: string | undefined): void {
+  assertServed(_principal: Principal, model: string, version: string | undefined): void {
     if (model !== 't' && model !== 'h') throw ModelNotFound({ model });
     if (version !== undefined && version !== '1.0' && version !== '2.0') throw ModelVersionNotFound({ model, version });
   }
 
-  metadata(model: string, version: string | undefined): ModelMetadata {
-    this.assertServed(model, version);
+  metadata(principal: Principal, model: string, version: string | undefined): ModelMetadata {
+    this.assertServed(principal, model, version);
     const takesTensors = model === 't';
     return { name: model, versions: ['1.0', '2.0'], takesTensors, loaded: this.loaded, signature: takesTensors ? this.signature : undefined };
   }
@@ -57,7 +58,7 @@ function anApi() {
   const log = new KeptLog();
   const describeModelApi = (model: string) => ({ info: { title: model } });
   const routes = inferenceRoutes({ gate, observer: silentObserver(), log, describeModelApi, openInferenceVersion: '0.12.0', isDraining: () => false });
-  const handler = createRouter(routes, { serves: ['inference'], authorize() {}, log });
+  const handler = createRouter(routes, { serves: ['inference'], authorize: () => ANYONE, log });
   const ask = async (target: string, facts: RequestFacts = {}) => {
     const reply = new KeptReply();
     handler(aHttpRequest({ target, ...facts }), reply);

@@ -29,17 +29,17 @@ export function openInferenceRoutes({ predict, gate, version: serverVersion }: O
       reply.json(statusOf(ready), { ready });
     }),
     ...['/v2/models/:model', '/v2/models/:model/versions/:version'].flatMap((pattern) => [
-      route(['GET'], pattern, (_request, reply, params) => reply.json(200, modelMetadata(gate.metadata(...meant(params))))),
-      route(['GET'], `${pattern}/ready`, (_request, reply, params) => {
-        const { name, loaded: ready } = gate.metadata(...meant(params));
+      route(['GET'], pattern, (request, reply, params) => reply.json(200, modelMetadata(gate.metadata(request.principal, ...meant(params))))),
+      route(['GET'], `${pattern}/ready`, (request, reply, params) => {
+        const { name, loaded: ready } = gate.metadata(request.principal, ...meant(params));
         reply.json(statusOf(ready), { name, ready });
       }),
       route('any', `${pattern}/infer`, (request, reply, params) => infer({ predict, gate }, meant(params), 'predict', request, reply)),
       route('any', `${pattern}/explain`, (request, reply, params) => infer({ predict, gate }, meant(params), 'explain', request, reply)),
     ]),
-    route(['GET'], '/v1/models', (_request, reply) => reply.json(200, { models: gate.modelNames() })),
-    route(['GET'], '/v1/models/:model', (_request, reply, params) => {
-      const { name, loaded: ready } = gate.metadata(...meant(params));
+    route(['GET'], '/v1/models', (request, reply) => reply.json(200, { models: gate.modelNames(request.principal) })),
+    route(['GET'], '/v1/models/:model', (request, reply, params) => {
+      const { name, loaded: ready } = gate.metadata(request.principal, ...meant(params));
       reply.json(statusOf(ready), { name, ready });
     }),
   ];

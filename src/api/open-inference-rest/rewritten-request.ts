@@ -9,9 +9,11 @@ export function withJson(original: HttpRequest, body: Uint8Array): HttpRequest {
   const mediaType = 'application/json';
   const kept = original.headers.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));
   const headers: readonly HeaderPair[] = [...kept, ['content-type', mediaType], ['content-length', String(body.byteLength)]];
-  const { id, connector, method, target, segments, receivedAtMs } = original;
+  const { id, peer, principal, connector, method, target, segments, receivedAtMs } = original;
   return {
     id,
+    peer,
+    principal,
     connector,
     method,
     target,

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { aCaller } from '../../../test/fixtures/caller.js';
 import { aDescription, KeptModelService } from '../../../test/fixtures/kept-model-service.js';
 import { silentObserver } from '../../../test/fixtures/silent-observer.js';
 import { InferenceGate } from '../../admission/inference-gate.js';
@@ -19,7 +20,7 @@ it.each(['Predictions', 'StreamPredictions'])('a fault of ours that ends %s is l
     sequenceKeys,
     logFault: (...fault) => void faults.push(fault),
   });
-  const call = { id: 'c', receivedAtMs: 0, deadlineAtMs: undefined, closed: new AbortController().signal, onDrain: () => undefined };
+  const call = { ...aCaller(), id: 'c', receivedAtMs: 0, deadlineAtMs: undefined, closed: new AbortController().signal, onDrain: () => undefined };
 
   const status = await new Promise<GrpcStatus>((fail) => {
     const reply = { ended: false, send: () => undefined, end: () => undefined, fail, readable: async () => undefined };

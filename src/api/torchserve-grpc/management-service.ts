@@ -33,27 +33,29 @@ export function managementMethods(options: ManagementServiceOptions): readonly G
   const { describeModel, listModels, registerModel, scaleWorker, setDefault, unregisterModel } = Management.methods;
   return [
     service.unary(describeModel, 'manage', (request, call) =>
-      request.customized && request.modelVersion !== 'all' ? describeByHandler(request, call, options) : describe(request, options),
+      request.customized && request.modelVersion !== 'all' ? describeByHandler(request, call, options) : describe(request, call, options),
     ),
-    service.unary(listModels, 'manage', ({ limit, nextPageToken }) => message(modelPage(pageOf(gate.list(), limit === 0 ? PAGE : limit, nextPageToken)))),
-    service.unary(registerModel, 'manage', async (request) => {
-      gate.assertModelApi();
-      return { msg: registerAnswer(await gate.register(registerWish(request))).text };
+    service.unary(listModels, 'manage', ({ limit, nextPageToken }, call) =>
+      message(modelPage(pageOf(gate.list(call), limit === 0 ? PAGE : limit, nextPageToken))),
+    ),
+    service.unary(registerModel, 'manage', async (request, call) => {
+      gate.assertModelApi(call);
+      return { msg: registerAnswer(await gate.register(call, registerWish(request))).text };
     }),
-    service.unary(scaleWorker, 'manage', async ({ modelName, modelVersion, minWorker, maxWorker, synchronous }) => {
+    service.unary(scaleWorker, 'manage', async ({ modelName, modelVersion, minWorker, maxWorker, synchronous }, call) => {
       const minWorkers = positive(minWorker) ?? 1;
       const version = named(modelVersion);
-      const outcome = await gate.scale({ model: modelName, version, minWorkers, maxWorkers: positive(maxWorker) ?? minWorkers, synchronous });
+      const outcome = await gate.scale(call, { model: modelName, version, minWorkers, maxWorkers: positive(maxWorker) ?? minWorkers, synchronous });
       return { msg: scaleAnswer(outcome, minWorkers, modelName, version).text };
     }),
-    service.unary(setDefault, 'manage', ({ modelName, modelVersion }) => {
-      gate.setDefault(modelName, modelVersion);
+    service.unary(setDefault, 'manage', ({ modelName, modelVersion }, call) => {
+      gate.setDefault(call, modelName, modelVersion);
       return { msg: `Default version successfully updated for model "${modelName}" to "${modelVersion}"` };
     }),
-    service.unary(unregisterModel, 'manage', async ({ modelName, modelVersion }) => {
-      gate.assertModelApi();
+    service.unary(unregisterModel, 'manage', async ({ modelName, modelVersion }, call) => {
+      gate.assertModelApi(call);
       if (modelName === '') throw BadRequest({ message: 'Parameter url is required.' });
-      await gate.unregister(modelName, named(modelVersion));
+      await gate.unregister(call, modelName, named(modelVersion));
       return { msg: `Model "${modelName}" unregistered` };
     }),
   ];
@@ -63,11 +65,13 @@ const message = (value: unknown): { msg: string } => ({ msg: prettyJson(value).t
 const named = (text: string): string | undefined => (text === '' ? undefined : text);
 const positive = (value: number): number | undefined => (value > 0 ? value : undefined);
 
-async function describe({ modelName, modelVersion }: DescribeModelRequest, { gate, refreshMemory }: ManagementServiceOptions) {
+async function describe({ modelName, modelVersion }: DescribeModelRequest, call: GrpcCall, { gate, refreshMemory }: ManagementServiceOptions) {
   const version = named(modelVersion);
-  gate.describe(modelName, version === 'all' ? undefined : version);
+  gate.describe(call, modelName, version === 'all' ? undefined : version);
   await refreshMemory();
-  return message(version === 'all' ? gate.describeAll(modelName).map((one) => describedVersion(one)) : [describedVersion(gate.describe(modelName, version))]);
+  return message(
+    version === 'all' ? gate.describeAll(call, modelName).map((one) => describedVersion(one)) : [describedVersion(gate.describe(call, modelName, version))],
+  );
 }
 
 /** TorchServe treats this like a prediction, down to the status of an unknown model. */
@@ -75,9 +79,9 @@ async function describeByHandler({ modelName, modelVersion }: DescribeModelReque
   const { gate, inference, refreshMemory } = options;
   const version = named(modelVersion);
   try {
-    gate.describe(modelName, version);
+    gate.describe(call, modelName, version);
     await refreshMemory();
-    const { description } = await describeCustomized(inference, call, gate.describe(modelName, version), version);
+    const { description } = await describeCustomized(inference, call, gate.describe(call, modelName, version), version);
     return message([description]);
   } catch (error) {
     if (!(error instanceof SconceError) || Invariant.is(error)) throw error;

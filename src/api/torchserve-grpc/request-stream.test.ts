@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { aCaller } from '../../../test/fixtures/caller.js';
 import { aDescription, KeptModelService } from '../../../test/fixtures/kept-model-service.js';
 import { silentObserver } from '../../../test/fixtures/silent-observer.js';
 import { InferenceGate } from '../../admission/inference-gate.js';
@@ -44,6 +45,7 @@ function aStream() {
   const reply = new KeptReply();
   let drain = (): void => undefined;
   const call: GrpcCall = {
+    ...aCaller(),
     id: 'c',
     receivedAtMs: 0,
     deadlineAtMs: undefined,

@@ -74,7 +74,8 @@ export class RequestStream implements GrpcReceiver<PredictionsRequest> {
     const { call, gate, observer } = this.#options;
     try {
       const sequence = this.#sequenceOf(request);
-      const own = { receivedAtMs: performance.now(), deadlineAtMs: call.deadlineAtMs, closed: call.closed, id: randomUUID() };
+      const { principal } = call;
+      const own = { principal, receivedAtMs: performance.now(), deadlineAtMs: call.deadlineAtMs, closed: call.closed, id: randomUUID() };
       const wanted = readPrediction(request, own, gate, observer, sequence.headers);
       this.#open += 1;
       gate.submit(wanted, {

@@ -5,11 +5,13 @@ import { Invariant } from '../../errors/admission.js';
 import { HandlerFailed, WorkerDied } from '../../errors/backend.js';
 import { DeadlineExceeded } from '../../errors/scheduling.js';
 import type { ResponsePart } from '../../inference/part.js';
+import { ANYONE } from '../../inference/principal.js';
 import type { HeaderPair, InferenceRequest } from '../../inference/request.js';
 import { RestAnswer } from './answer.js';
 
 const request: InferenceRequest = {
   id: 'r1',
+  principal: ANYONE,
   model: 'm',
   version: '1.0',
   purpose: 'predict',

@@ -14,7 +14,7 @@ const MAX_DESCRIPTION_DEPTH = 64;
 const MAX_LENIENT_CHARACTERS = 65_536;
 
 /** Who asks, in what words, and for how long. */
-export type Asker = Pick<InferenceRequest, 'id' | 'receivedAtMs'> &
+export type Asker = Pick<InferenceRequest, 'id' | 'principal' | 'receivedAtMs'> &
   Partial<Pick<InferenceRequest, 'headers' | 'deadlineAtMs'>> & { readonly closed: AbortSignal };
 
 /** A description with the handler's own words in it, and the head that the handler gave its answer. */
@@ -38,9 +38,10 @@ export async function describeCustomized(
   found: VersionDescription,
   wanted: string | undefined,
 ): Promise<HandlerDescription> {
-  const { id, headers: asked = [], receivedAtMs, deadlineAtMs } = asker;
+  const { id, principal, headers: asked = [], receivedAtMs, deadlineAtMs } = asker;
   const request: InferenceRequest = {
     id,
+    principal,
     model: found.model.name,
     version: wanted,
     purpose: 'describe',

@@ -5,6 +5,7 @@ import type { VersionDescription } from '../../admission/management-gate.js';
 import { NoDescribeWorker } from '../../errors/scheduling.js';
 import type { ModelConfig } from '../../inference/model-config.js';
 import type { ResponsePart } from '../../inference/part.js';
+import { ANYONE } from '../../inference/principal.js';
 
 /** Describe of a model with no configuration and one worker, field by field. */
 const PLAIN = {
@@ -176,6 +177,7 @@ describe('with customized=true the handler', () => {
     await ask('GET', '/models/m?customized=TRUE', { headers: [['X-Mine', '1']], closed });
     expect(models.requests.map(({ id: _id, receivedAtMs: _at, ...request }) => request)).toEqual([
       {
+        principal: ANYONE,
         model: 'm',
         version: undefined,
         purpose: 'describe',

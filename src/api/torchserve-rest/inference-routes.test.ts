@@ -3,6 +3,7 @@ import { aHttpRequest, KeptReply, type RequestFacts } from '../../../test/fixtur
 import { KeptLog, silentObserver } from '../../../test/fixtures/silent-observer.js';
 import { ModelNotFound, ModelVersionNotFound } from '../../errors/model.js';
 import type { Answer } from '../../inference/part.js';
+import { ANYONE, type Principal } from '../../inference/principal.js';
 import type { InferenceRequest } from '../../inference/request.js';
 import { createRouter } from '../router.js';
 import { inferenceRoutes } from './inference-routes.js';
@@ -19,13 +20,13 @@ class OpenGate {
     answer.part({ status: 200, reason: '', headers: [], body: Buffer.from('done'), last: true });
   }
 
-  assertServed(model: string, version: string | undefined): void {
+  assertServed(_principal: Principal, model: string, version: string | undefined): void {
     if (model !== 'm' && model !== 'n') throw ModelNotFound({ model });
     if (version !== undefined && version !== '1.0') throw ModelVersionNotFound({ model, version });
   }
 
-  metadata(model: string, version: string | undefined) {
-    this.assertServed(model, version);
+  metadata(principal: Principal, model: string, version: string | undefined) {
+    this.assertServed(principal, model, version);
     return { name: model, versions: ['1.0'], takesTensors: false, loaded: true, signature: undefined };
   }
 
@@ -59,7 +60,7 @@ function anApi({ openInferenceVersion, isDraining = false }: { openInferenceVers
     openInferenceVersion,
     isDraining: () => isDraining,
   });
-  const handler = createRouter(routes, { serves: ['inference'], authorize() {}, log });
+  const handler = createRouter(routes, { serves: ['inference'], authorize: () => ANYONE, log });
   const ask = async (target: string, facts: RequestFacts = {}) => {
     const reply = new KeptReply();
     handler(aHttpRequest({ target, ...facts }), reply);

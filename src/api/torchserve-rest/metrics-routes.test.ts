@@ -7,11 +7,11 @@ import { metricsRoutes } from './metrics-routes.js';
 
 function aMetricsApi() {
   const asked: (readonly string[] | undefined)[] = [];
-  const render = (only: ReadonlySet<string> | undefined): string => {
+  const render = (only: ReadonlySet<string> | undefined) => {
     asked.push(only && [...only]);
     return 'up 1.0\n';
   };
-  const routes = metricsRoutes(render, async () => {});
+  const routes = metricsRoutes({ render, guarded: false, caughtUp: async () => {} });
   const authorize = () => {
     throw TokenRefused({});
   };

@@ -1,4 +1,5 @@
 import { BadRequest } from '../../errors/admission.js';
+import type { Principal } from '../../inference/principal.js';
 import type { HeaderPair, InferencePurpose, InferenceRequest, InputParameter } from '../../inference/request.js';
 import type { Log, Observer } from '../../observability/observer.js';
 import type { HttpReply, HttpRequest } from '../http-exchange.js';
@@ -39,7 +40,7 @@ export class Predict {
     const { gate, observer, describeModelApi } = this.#options;
     const inputs = inputsOf(http, wish.queryIsInput);
     const model = wish.model ?? modelNameOf(inputs);
-    gate.assertServed(model, wish.version);
+    gate.assertServed(http.principal, model, wish.version);
     if (http.method === 'OPTIONS') {
       reply.json(200, describeModelApi(model));
       return;
@@ -53,6 +54,7 @@ export class Predict {
 /** An HTTP request as an inference request. Throws BadRequest for a time-out that is none. */
 export class RestInferenceRequest implements InferenceRequest {
   readonly id: string;
+  readonly principal: Principal;
   readonly version: string | undefined;
   readonly purpose: InferencePurpose;
   readonly headers: readonly HeaderPair[];
@@ -68,6 +70,7 @@ export class RestInferenceRequest implements InferenceRequest {
   ) {
     this.#http = http;
     this.id = http.id;
+    this.principal = http.principal;
     this.version = wish.version;
     this.purpose = wish.purpose;
     this.headers = http.headers.concat(lengthHeader(http), wish.headers);

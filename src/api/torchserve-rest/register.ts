@@ -11,8 +11,8 @@ const RUNTIMES = new Map<string, NonNullable<RegisterWish['runtime']>>([
 
 /** POST /models */
 export async function register(gate: ManagementGate, request: HttpRequest, reply: HttpReply): Promise<void> {
-  gate.assertModelApi();
-  const registered = await gate.register(registerWish(WishParameters.of(request)));
+  gate.assertModelApi(request);
+  const registered = await gate.register(request, registerWish(WishParameters.of(request)));
   const { status, text } = registerAnswer(registered);
   reply.json(status, { status: text });
 }

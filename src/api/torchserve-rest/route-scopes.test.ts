@@ -6,10 +6,13 @@ import { aHttpRequest, KeptReply } from '../../../test/fixtures/http-exchange.js
 import { aDescription, KeptModelService } from '../../../test/fixtures/kept-model-service.js';
 import { KeptLog, silentObserver } from '../../../test/fixtures/silent-observer.js';
 import { InferenceGate } from '../../admission/inference-gate.js';
+import { KeyRotation } from '../../admission/key-rotation.js';
 import { ManagementGate } from '../../admission/management-gate.js';
 import { TokenGate } from '../../admission/token-gate.js';
 import { WorkflowGate } from '../../admission/workflow-gate.js';
+import { ANYONE } from '../../inference/principal.js';
 import type { WorkflowService } from '../../workflows/workflow-service.js';
+import { credentialsOf } from '../credentials.js';
 import type { ApiName, Route } from '../route.js';
 import { createRouter } from '../router.js';
 import { descriptionRoutes } from './description-routes.js';
@@ -38,25 +41,22 @@ const ROUTES: readonly Route[] = [
   ...managementRoutes({
     gate: new ManagementGate(models, { enableModelApi: true }),
     inference: gate,
-    tokens,
+    keys: new KeyRotation((type) => tokens.rotate(type)),
     refreshMemory: async () => {},
     version: '0.12.0',
     billOfMaterials: async () => ({}),
   }),
   ...workflowRoutes({ gate: new WorkflowGate(workflows), log }),
-  ...metricsRoutes(
-    () => '',
-    async () => {},
-  ),
+  ...metricsRoutes({ render: () => '', guarded: false, caughtUp: async () => {} }),
   ...APIS.flatMap((api) => descriptionRoutes([api], '0.12.0')),
 ];
 
 const named = ({ connector, methods, pattern }: Route) => `${connector}: ${methods === 'any' ? 'any' : methods.join(' ')} ${pattern}`;
 
-it('every route has a scope, that of its API unless it is open', () => {
+it('every route has a scope, that of its API unless it is open or about the keys', () => {
   const scopeOfApi: Readonly<Record<ApiName, string>> = { inference: 'infer', management: 'manage', metrics: 'open' };
   expect(ROUTES.length).toBeGreaterThan(40);
-  for (const route of ROUTES) expect(['open', scopeOfApi[route.connector]], named(route)).toContain(route.scope);
+  for (const route of ROUTES) expect(route.pattern === '/token' ? ['token-admin'] : ['open', scopeOfApi[route.connector]], named(route)).toContain(route.scope);
 });
 
 it('exactly these routes are open', () => {
@@ -68,8 +68,6 @@ it('exactly these routes are open', () => {
     'inference: any /ready',
     'management: OPTIONS /',
     'management: any /api-description',
-    // Checks the API key by itself: its refusal has words of its own.
-    'management: any /token',
     'metrics: OPTIONS /',
     'metrics: any /api-description',
     'metrics: any /metrics',
@@ -85,20 +83,26 @@ describe.each([
 
   it.each(guarded.map((route) => [named(route), route] as const))('%s is refused', async (_name, route) => {
     const serves = servedWith(route);
-    const handler = createRouter(ROUTES, { serves, authorize: (scope, request) => tokens.authorize(scope, request.header('authorization')), log });
+    const handler = createRouter(ROUTES, { serves, authorize: (scopes, request) => tokens.authorize(scopes, credentialsOf(request)), log });
     const reply = new KeptReply();
     handler(aHttpRequest({ method: route.methods === 'any' ? 'POST' : (route.methods[0] ?? ''), target: aPathOf(route) }), reply);
     await reply.ended;
-    expect([reply.status, reply.error?.code]).toEqual([400, 'TOKEN_REFUSED']);
+    expect([reply.status, reply.error?.code]).toEqual([400, route.scope === 'token-admin' ? 'TOKEN_ROTATION_REFUSED' : 'TOKEN_REFUSED']);
   });
 });
 
-it('/token without the API key is refused by its own words', async () => {
-  const handler = createRouter(ROUTES, { serves: ['management'], authorize: () => {}, log });
-  const reply = new KeptReply();
-  handler(aHttpRequest({ method: 'POST', target: '/token?type=inference' }), reply);
-  await reply.ended;
-  expect([reply.status, reply.error?.code]).toEqual([400, 'TOKEN_ROTATION_REFUSED']);
+it('a route without a scope is none: not to the types, and not to the router', () => {
+  // @ts-expect-error a route has a scope
+  const unguarded: Route = { connector: 'inference', methods: 'any', pattern: '/open-to-all', handle: () => undefined };
+  // @ts-expect-error and it is one of those that can be granted
+  const misspelt: Route = { ...unguarded, scope: 'none' };
+
+  for (const route of [unguarded, misspelt])
+    expect(() => createRouter([route], { serves: ['inference'], authorize: () => ANYONE, log })).toThrow('the route /open-to-all has no scope');
+});
+
+it('metrics ask for a token where the operator says so', () => {
+  expect(metricsRoutes({ render: () => '', guarded: true, caughtUp: async () => {} }).map(({ scope }) => scope)).toEqual(['metrics', 'metrics']);
 });
 
 /** A path that fits the route: its names filled in, and a verb added where the route looks for one. */

@@ -1,3 +1,4 @@
+import type { Principal } from '../../inference/principal.js';
 import type { Route } from '../route.js';
 import type { InferencePort } from './inference-port.js';
 import type { Predict } from './predict.js';
@@ -10,7 +11,7 @@ export function sageMakerRoutes(predict: Predict, gate: InferencePort): readonly
     {
       ...common,
       pattern: '/invocations',
-      handle: (request, reply) => predict.run({ ...wish, model: request.query.get('model_name') || onlyStartupModel(gate) }, request, reply),
+      handle: (request, reply) => predict.run({ ...wish, model: request.query.get('model_name') || onlyStartupModel(gate, request.principal) }, request, reply),
     },
     {
       ...common,
@@ -20,7 +21,7 @@ export function sageMakerRoutes(predict: Predict, gate: InferencePort): readonly
   ];
 }
 
-function onlyStartupModel(gate: InferencePort): string | undefined {
-  const models = gate.startupModels();
+function onlyStartupModel(gate: InferencePort, principal: Principal): string | undefined {
+  const models = gate.startupModels(principal);
   return models.length === 1 ? models[0] : undefined;
 }

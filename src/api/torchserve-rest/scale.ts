@@ -8,7 +8,7 @@ export async function scale(gate: ManagementGate, request: HttpRequest, reply: H
   const minWorkers = given.integer('min_worker') ?? 1;
   const maxWorkers = given.integer('max_worker') ?? minWorkers;
   const version = pathVersion ?? given.text('model_version');
-  const outcome = await gate.scale({ model, version, minWorkers, maxWorkers, synchronous: given.boolean('synchronous', false) });
+  const outcome = await gate.scale(request, { model, version, minWorkers, maxWorkers, synchronous: given.boolean('synchronous', false) });
   const { status, text } = scaleAnswer(outcome, minWorkers, model, version);
   reply.json(status, { status: text });
 }

@@ -28,7 +28,7 @@ function runRoutes({ gate, log }: WorkflowApiOptions): readonly Route[] {
   const handle: Route['handle'] = (http, reply, params) => {
     const workflow = params.get('workflow');
     const inputs = inputsOf(http, false);
-    gate.assertServed(workflow);
+    gate.assertServed(http.principal, workflow);
     const request = new RestInferenceRequest(
       http,
       workflow,
@@ -48,13 +48,13 @@ function runRoutes({ gate, log }: WorkflowApiOptions): readonly Route[] {
 
 function managementRoutes(gate: WorkflowGate): readonly Route[] {
   const manage = { connector: 'management', scope: 'manage' } as const;
-  const describe: Route['handle'] = (_request, reply, params) => {
-    const { name, url, minWorkers, maxWorkers, batchSize, maxBatchDelayMs, dag } = gate.describe(params.get('workflow'));
+  const describe: Route['handle'] = (request, reply, params) => {
+    const { name, url, minWorkers, maxWorkers, batchSize, maxBatchDelayMs, dag } = gate.describe(request, params.get('workflow'));
     reply.json(200, [{ workflowName: name, workflowUrl: url, minWorkers, maxWorkers, batchSize, maxBatchDelay: maxBatchDelayMs, workflowDag: dag }]);
   };
-  const unregister: Route['handle'] = async (_request, reply, params) => {
+  const unregister: Route['handle'] = async (request, reply, params) => {
     const workflow = params.get('workflow');
-    await gate.unregister(workflow);
+    await gate.unregister(request, workflow);
     reply.json(200, { status: `Workflow "${workflow}" unregistered` });
   };
   const ofWorkflow = ['/workflows/:workflow', '/workflows/:workflow/*'].flatMap((pattern): Route[] => [
@@ -67,7 +67,7 @@ function managementRoutes(gate: WorkflowGate): readonly Route[] {
       methods: ['GET'],
       pattern: '/workflows',
       handle: (request, reply) => {
-        const { items, nextPageToken } = page(request, gate.list());
+        const { items, nextPageToken } = page(request, gate.list(request));
         reply.json(200, { nextPageToken, workflows: items.map(({ name, url }) => ({ workflowName: name, workflowUrl: url })) });
       },
     },
@@ -76,7 +76,7 @@ function managementRoutes(gate: WorkflowGate): readonly Route[] {
       methods: ['POST'],
       pattern: '/workflows',
       handle: async (request, reply) => {
-        const workflow = await gate.register(wishOf(request));
+        const workflow = await gate.register(request, wishOf(request));
         reply.json(200, { status: `Workflow ${workflow} has been registered and scaled successfully.` });
       },
     },

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { ANYONE } from '../../inference/principal.js';
 import type { InferenceRequest } from '../../inference/request.js';
 import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WirePart } from './frames.js';
 
@@ -28,7 +29,7 @@ const vectors = z
 
 function aRequest(id: string, headers: InferenceRequest['headers'], inputs: InferenceRequest['inputs']): InferenceRequest {
   const cancelled = new AbortController().signal;
-  return { id, model: 'm', version: undefined, purpose: 'predict', headers, inputs, receivedAtMs: 0, deadlineAtMs: undefined, cancelled };
+  return { id, principal: ANYONE, model: 'm', version: undefined, purpose: 'predict', headers, inputs, receivedAtMs: 0, deadlineAtMs: undefined, cancelled };
 }
 
 function encoded(type: string, message: unknown): Buffer | undefined {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Answer, ResponsePart } from '../../inference/part.js';
+import { ANYONE } from '../../inference/principal.js';
 import type { InferenceRequest } from '../../inference/request.js';
 import type { Guard } from './guard.js';
 
@@ -38,7 +39,7 @@ export class ModelGuard implements Guard {
       };
       const inputs = [{ name: 'body', contentType: 'application/json', value: Buffer.from(JSON.stringify({ texts })) }];
       const headers = [['content-type', 'application/json']] as const;
-      const request = { id: crypto.randomUUID(), model: this.name, version: undefined, purpose: 'predict', headers, inputs } as const;
+      const request = { id: crypto.randomUUID(), principal: ANYONE, model: this.name, version: undefined, purpose: 'predict', headers, inputs } as const;
       this.ask({ ...request, receivedAtMs: performance.now(), deadlineAtMs: undefined, cancelled: signal }, { part, fail: reject });
     });
   }

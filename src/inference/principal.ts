@@ -1,0 +1,85 @@
+/** What a caller can be granted. `token-admin` renews TorchServe's keys. */
+export const GRANTED_SCOPES = ['infer', 'manage', 'metrics', 'token-admin'] as const;
+export type GrantedScope = (typeof GRANTED_SCOPES)[number];
+
+/** A scope, and the models that it holds for. */
+export interface Grant {
+  readonly scope: GrantedScope;
+  /** Patterns of names: `*` stands for any characters, `?` for one. */
+  readonly models: readonly string[];
+}
+
+/** The tenant of whoever names none. */
+export const DEFAULT_TENANT = 'default';
+/** Nothing is served under a longer name; it bounds the time that matching takes. */
+const MAX_NAME_CHARS = 1024;
+
+/** Who asks, once that is proven. Immutable. What its grants don't reach doesn't exist for it. */
+export class Principal {
+  readonly #patterns = new Map<GrantedScope, readonly string[] | 'every model'>();
+
+  constructor(
+    /** `key:inference`, `token:ci`, `jwt:alice`, `tls:CN=edge`; `anyone` where tokens are off. */
+    readonly id: string,
+    readonly tenant: string,
+    grants: readonly Grant[],
+  ) {
+    for (const { scope, models } of grants) {
+      const before = this.#patterns.get(scope) ?? [];
+      this.#patterns.set(scope, before === 'every model' || models.includes('*') ? 'every model' : [...before, ...models]);
+    }
+  }
+
+  /** Whether it has a scope at all, be it for some models only. */
+  has(scope: GrantedScope): boolean {
+    return this.#patterns.has(scope);
+  }
+
+  /** Whether it has a scope for every model there is or will be. */
+  hasForAll(scope: GrantedScope): boolean {
+    return this.#patterns.get(scope) === 'every model';
+  }
+
+  /** Whether a scope of its holds for a model or workflow of this name. */
+  mayUse(scope: GrantedScope, name: string): boolean {
+    const patterns = this.#patterns.get(scope);
+    if (patterns === undefined) return false;
+    return patterns === 'every model' || (name.length <= MAX_NAME_CHARS && patterns.some((pattern) => matchesPattern(pattern, name)));
+  }
+
+  /** The patterns of a scope, for a message that tells what would be permitted. */
+  patternsOf(scope: GrantedScope): readonly string[] {
+    const patterns = this.#patterns.get(scope) ?? [];
+    return patterns === 'every model' ? ['*'] : patterns;
+  }
+}
+
+/** Stands in a request until the router knows better: nothing is permitted. */
+export const NOBODY = new Principal('nobody', DEFAULT_TENANT, []);
+
+/** Everyone, where tokens are off, and whoever runs a model without a server. */
+export const ANYONE = new Principal(
+  'anyone',
+  DEFAULT_TENANT,
+  GRANTED_SCOPES.map((scope) => ({ scope, models: ['*'] })),
+);
+
+/** Case counts. Takes at most pattern × name steps. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  let [at, inName, lastStar, resumeAt] = [0, 0, -1, 0];
+  while (inName < name.length) {
+    const wanted = pattern[at];
+    if (wanted === '*') {
+      lastStar = at++;
+      resumeAt = inName;
+    } else if (wanted === '?' || (wanted !== undefined && wanted === name[inName])) {
+      at++;
+      inName++;
+    } else if (lastStar >= 0) {
+      at = lastStar + 1;
+      inName = ++resumeAt;
+    } else return false;
+  }
+  while (pattern[at] === '*') at++;
+  return at === pattern.length;
+}
