@@ -27,8 +27,9 @@ import { WorkerIds } from './backends/worker-ids.js';
 import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
-import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
+import { bindAddress, callerRules, corsHeaders, grpcDoorsOf, hostRules, httpDoorsOf, httpLimits, openTls } from './composition/doors.js';
 import { createArchiveCache, createIntake, createUnpackingPool, createWorkflowIntake } from './composition/intake.js';
+import { assertAddresses } from './composition/public-addresses.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { timerMs } from './composition/timer-ms.js';
 import type { Settings, WantedModel } from './config/settings.js';
@@ -36,7 +37,6 @@ import { startReport } from './config/start-report.js';
 import { Lifecycle } from './lifecycle.js';
 import { GrpcListener } from './listener/grpc-listener.js';
 import { HttpListener } from './listener/http-listener.js';
-import { loadTlsMaterial } from './listener/tls.js';
 import { configuredModels } from './models/configured-models.js';
 import { storeEntries } from './models/location.js';
 import type { LineSink } from './observability/line-writer.js';
@@ -120,6 +120,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const { cwd, env, print, author, snapshotFolder } = options;
   for (const warning of options.warnings) log.warn(warning);
   const protections = new Protections(settings.security, log.named('sconce.security'));
+  const publicHosts = await assertAddresses(settings, protections);
   const store = folderOf(settings.modelStore, cwd);
   const restored = author === undefined ? modelsToRestore(settings, store) : undefined;
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
@@ -242,10 +243,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     ...metricsRoutes((only) => metrics.render(only)),
   ];
   const listeners: (HttpListener | GrpcListener)[] = [];
-  const httpDoors = httpDoorsOf(settings);
-  const isTlsWanted = settings.enableGrpcSsl || httpDoors.some(({ address }) => address.scheme === 'https');
-  const tls = isTlsWanted ? await loadTlsMaterial(settings) : undefined;
-  for (const { address, serves, connector } of httpDoors) {
+  const tls = await openTls(settings, { metrics, protections, log: log.named('sconce.listener') });
+  if (tls !== undefined) life.add(tls);
+  for (const { address, serves, connector } of httpDoorsOf(settings)) {
     const handler = createRouter([...routes, ...descriptionRoutes(serves, version)], {
       serves,
       authorize: (scope, request) => tokens.authorize(scope, request.header('authorization')),
@@ -258,6 +258,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       limits: httpLimits(settings),
       tls: address.scheme === 'https' ? tls : undefined,
       cors: corsHeaders(settings),
+      callers: callerRules(settings, { serves, address, isPublic: address.kind === 'tcp' && publicHosts.has(address.host) }),
       observer,
       log: log.named('sconce.listener'),
     });
@@ -276,7 +277,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   for (const door of grpcDoorsOf(settings)) {
     const methods = withHealthAndReflection(grpcMethods[door.api], () => inferenceGate.ready(), logFault);
     const authorize = tokens.authorize.bind(tokens);
-    listeners.push(new GrpcListener({ ...door, methods, authorize, tls: grpcTls, observer, log: log.named('sconce.listener') }));
+    const hosts = hostRules(settings, publicHosts.has(door.host));
+    listeners.push(new GrpcListener({ ...door, methods, authorize, tls: grpcTls, hosts, observer, log: log.named('sconce.listener') }));
   }
 
   const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };

@@ -8,6 +8,8 @@ export type Connector = 'inference' | 'management' | 'metrics' | 'all';
 export interface HttpRequest {
   /** Fresh UUID: the answer's `x-request-id` and the request id of a prediction. */
   readonly id: string;
+  /** The name in the client certificate that the listener has verified. */
+  readonly tlsPrincipal?: string | undefined;
   readonly connector: Connector;
   readonly method: string;
   /** As on the request line, still encoded. */

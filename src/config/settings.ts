@@ -47,7 +47,8 @@ type MayBeUnset =
   | 'pluginsPath'
   | 'tsConfigFile'
   | 'cacheDir'
-  | 'wheelFolder';
+  | 'wheelFolder'
+  | 'clientCaFile';
 
 type DefinedSettings = { readonly [N in Exclude<keyof RawSettings, MayBeUnset> | 'loadModels']: NonNullable<RawSettings[N]> };
 type UnsetSettings = { readonly [N in Exclude<MayBeUnset, 'loadModels'>]: RawSettings[N] };

@@ -21,6 +21,7 @@ export class IncomingRequest implements HttpRequest {
     reply: OutgoingReply,
     readonly connector: Connector,
     readonly body: Uint8Array,
+    readonly tlsPrincipal: string | undefined,
   ) {
     this.#message = message;
     this.#reply = reply;
