@@ -16,13 +16,3 @@ export const integer = (bytes: Buffer): Buffer => der(0x02, bytes);
 export const objectId = (hex: string): Buffer => der(0x06, Buffer.from(hex, 'hex'));
 export const utf8String = (text: string): Buffer => der(0x0c, Buffer.from(text));
 export const bitString = (bytes: Buffer): Buffer => der(0x03, Buffer.concat([Buffer.from([0]), bytes]));
-
-/** One element as it stands at `at`: its content, and where the next begins. Throws RangeError past the end. */
-export function readElement(bytes: Buffer, at: number): { readonly content: Buffer; readonly after: number } {
-  const first = bytes.readUInt8(at + 1);
-  const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
-  const length = lengthBytes === 0 ? first : bytes.readUIntBE(at + 2, lengthBytes);
-  const start = at + 2 + lengthBytes;
-  if (start + length > bytes.length) throw new RangeError('an element is longer than what holds it');
-  return { content: bytes.subarray(start, start + length), after: start + length };
-}

@@ -36,6 +36,7 @@ export class TlsKeeper implements Part, TlsSource {
   readonly clients: ClientCertificates;
   readonly #listeners: ((renewed: SecureContextOptions) => void)[] = [];
   #current: SecureContextOptions;
+  #expiresAtMs: number;
   /** Of the files that are served, and of those that were refused last. */
   #served: string;
   #refused: string | undefined;
@@ -50,6 +51,7 @@ export class TlsKeeper implements Part, TlsSource {
     this.clients = options.clientCertificates;
     this.#current = first.material;
     this.#served = first.digest;
+    this.#expiresAtMs = first.expiresAtMs;
   }
 
   /** Rejects with ConfigInvalid, naming the file. */
@@ -84,9 +86,10 @@ export class TlsKeeper implements Part, TlsSource {
     if (digest !== this.#served) {
       try {
         const loaded = await load(this.options);
-        if (secondsLeft(loaded.material) < 0) throw ConfigInvalid({ message: 'the renewed certificate has expired' });
+        if (loaded.expiresAtMs < Date.now()) throw ConfigInvalid({ message: 'the renewed certificate has expired' });
         this.#current = loaded.material;
         this.#served = loaded.digest;
+        this.#expiresAtMs = loaded.expiresAtMs;
         this.#refused = undefined;
         this.#hasWarned = false;
         for (const listener of this.#listeners) listener(loaded.material);
@@ -104,8 +107,8 @@ export class TlsKeeper implements Part, TlsSource {
 
   #tellExpiry(): void {
     const { log, expiresIn } = this.options;
-    const seconds = secondsLeft(this.#current);
-    if (seconds === Number.POSITIVE_INFINITY) return;
+    if (this.#expiresAtMs === Number.POSITIVE_INFINITY) return;
+    const seconds = Math.floor((this.#expiresAtMs - Date.now()) / 1000);
     expiresIn?.(seconds);
     if (seconds >= WARN_BEFORE_S || this.#hasWarned) return;
     this.#hasWarned = true;
@@ -113,22 +116,19 @@ export class TlsKeeper implements Part, TlsSource {
   }
 }
 
-/** How long a certificate is valid yet; Infinity where that can't be told. */
-function secondsLeft(material: SecureContextOptions): number {
-  const certificate = certificateOf(material);
-  return certificate === undefined ? Number.POSITIVE_INFINITY : Math.floor((Date.parse(certificate.validTo) - Date.now()) / 1000);
-}
-
 interface Loaded {
   readonly material: SecureContextOptions;
   readonly digest: string;
+  /** Infinity where Node doesn't tell. */
+  readonly expiresAtMs: number;
 }
 
 async function load(options: TlsKeeperOptions): Promise<Loaded> {
   const { clientCertificates, clientCaFile } = options;
   const digest = await digestOf(options);
   const material = await loadTlsMaterial(options);
-  if (clientCertificates === 'off') return { material, digest };
+  const expiresAtMs = Date.parse(certificateOf(material)?.validTo ?? '') || Number.POSITIVE_INFINITY;
+  if (clientCertificates === 'off') return { material, digest, expiresAtMs };
   if (clientCaFile === undefined) throw ConfigInvalid({ message: `sconce_client_certificates=${clientCertificates} needs sconce_client_ca_file` });
   const ca = await readFile(clientCaFile).catch((error: unknown) => {
     throw ConfigInvalid({ message: `sconce_client_ca_file ${clientCaFile} cannot be read` }, error);
@@ -139,7 +139,7 @@ async function load(options: TlsKeeperOptions): Promise<Loaded> {
   } catch (error) {
     throw ConfigInvalid({ message: `sconce_client_ca_file ${clientCaFile} cannot be used: ${error instanceof Error ? error.message : String(error)}` }, error);
   }
-  return { material: { ...material, ca }, digest };
+  return { material: { ...material, ca }, digest, expiresAtMs };
 }
 
 /** What the files hold now. A file that cannot be read counts as empty: loading tells. */

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { ConfigInvalid } from '../errors/config.js';
-import { certificateOf, weaknessOf } from './certificate-checks.js';
 import { isJavaKeyStore, readJavaKeyStore } from './java-key-store.js';
 import { createSelfSignedCertificate } from './self-signed-certificate.js';
 import { SECURE_DEFAULTS } from './tls-server.js';
@@ -17,6 +17,12 @@ export interface TlsSources {
   readonly privateKeyFile?: string | undefined;
   readonly certificateFile?: string | undefined;
 }
+
+/** OpenSSL's words for what its security level refuses, and ours. */
+const WEAKNESSES: Readonly<Record<string, string>> = {
+  'key too small': 'its key is too short: an RSA key has 2048 bits at least',
+  'md too weak': 'it is signed over SHA-1 or MD5, which can be forged',
+};
 
 /** Reads and checks key material: PEM (PKCS1, PKCS8 or EC keys), PKCS12 or JKS. Rejects with ConfigInvalid, naming the file; so too for keys and signatures that are too weak. */
 export async function loadTlsMaterial(sources: TlsSources): Promise<TlsMaterial> {
@@ -53,18 +59,16 @@ async function readKeyFile(setting: string, path: string): Promise<Buffer> {
 function checked(read: () => TlsMaterial, what: string): TlsMaterial {
   let material: TlsMaterial;
   let matches = true;
-  let weakness: string | undefined;
   try {
     material = read();
-    const certificate = certificateOf({ ...SECURE_DEFAULTS, ...material });
-    weakness = certificate === undefined ? undefined : weaknessOf(certificate);
+    createSecureContext({ ...SECURE_DEFAULTS, ...material });
     // OpenSSL keeps a slot per kind of key, so that an EC key beside an RSA certificate passes above.
     if ('key' in material) matches = new X509Certificate(material.cert).checkPrivateKey(createPrivateKey(material.key));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    const why = Object.entries(WEAKNESSES).find(([words]) => said.includes(words))?.[1] ?? said;
     throw ConfigInvalid({ message: `${what} cannot be used: ${why}` }, error);
   }
-  if (weakness !== undefined) throw ConfigInvalid({ message: `${what} cannot be used: ${weakness}` });
   if (!matches) throw ConfigInvalid({ message: `${what} cannot be used: key and certificate do not match` });
   return material;
 }
