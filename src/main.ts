@@ -22,7 +22,7 @@ import { type AuthorSession, serveForAuthor, withOneWorker } from './composition
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { billWriter, createDigestPool } from './composition/bill-of-materials.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
-import { bindAddress, corsHeaders, grpcDoorsOf, httpDoorsOf, httpLimits } from './composition/doors.js';
+import { bindAddress, callerRules, corsHeaders, grpcDoorsOf, hostRules, httpDoorsOf, httpLimits, openTls } from './composition/doors.js';
 import { entrances, inShort } from './composition/exposure.js';
 import { createGuards } from './composition/guards.js';
 import {
@@ -34,6 +34,7 @@ import {
   createWorkflowIntake,
   locationsProtection,
 } from './composition/intake.js';
+import { assertAddresses } from './composition/public-addresses.js';
 import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
@@ -44,7 +45,6 @@ import { startReport } from './config/start-report.js';
 import { Lifecycle } from './lifecycle.js';
 import { GrpcListener } from './listener/grpc-listener.js';
 import { HttpListener } from './listener/http-listener.js';
-import { loadTlsMaterial } from './listener/tls.js';
 import { configuredModels } from './models/configured-models.js';
 import { storeEntries } from './models/location.js';
 import type { LineSink } from './observability/line-writer.js';
@@ -128,6 +128,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const { cwd, env, print, author, snapshotFolder } = options;
   for (const warning of options.warnings) log.warn(warning);
   const protections = new Protections(settings.security, log.named('sconce.security'));
+  const publicHosts = await assertAddresses(settings, protections);
   const store = folderOf(settings.modelStore, cwd);
   const restored = author === undefined ? modelsToRestore(settings, store) : undefined;
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
@@ -263,10 +264,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     billOfMaterials: billWriter(digesting, settings.maxArchiveEntries),
   };
   const listeners: (HttpListener | GrpcListener)[] = [];
-  const httpDoors = httpDoorsOf(settings);
-  const isTlsWanted = settings.enableGrpcSsl || httpDoors.some(({ address }) => address.scheme === 'https');
-  const tls = isTlsWanted ? await loadTlsMaterial(settings) : undefined;
-  for (const { address, serves, connector } of httpDoors) {
+  const tls = await openTls(settings, { metrics, protections, log: log.named('sconce.listener') });
+  if (tls !== undefined) life.add(tls);
+  for (const { address, serves, connector } of httpDoorsOf(settings)) {
     const handler = createRouter(routesOf(serves, settings, apis), {
       serves,
       authorize: (scopes, request) => tokens.authorize(scopes, credentialsOf(request)),
@@ -279,6 +279,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       limits: httpLimits(settings),
       tls: address.scheme === 'https' ? tls : undefined,
       cors: corsHeaders(settings),
+      callers: callerRules(settings, { serves, address, isPublic: address.kind === 'tcp' && publicHosts.has(address.host) }),
       observer,
       log: log.named('sconce.listener'),
     });
@@ -289,7 +290,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   for (const door of grpcDoorsOf(settings)) {
     const methods = methodsOf(door.api, settings, apis);
     const authorize = tokens.authorize.bind(tokens);
-    listeners.push(new GrpcListener({ ...door, methods, authorize, tls: grpcTls, observer, log: log.named('sconce.listener') }));
+    const hosts = hostRules(settings, publicHosts.has(door.host));
+    listeners.push(new GrpcListener({ ...door, methods, authorize, tls: grpcTls, hosts, observer, log: log.named('sconce.listener') }));
   }
 
   const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };

@@ -5,6 +5,8 @@ import type { GrpcStatus } from './grpc-status.js';
 export interface GrpcCall extends Caller {
   /** Fresh UUID: the request id of its predictions. */
   readonly id: string;
+  /** The name in the client certificate that the listener has verified. */
+  readonly tlsPrincipal?: string | undefined;
   /** `performance.now()` ms. */
   readonly receivedAtMs: number;
   /** From `grpc-timeout`, on the clock of `receivedAtMs`. */

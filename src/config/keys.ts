@@ -1,6 +1,7 @@
 import { grantsByModel, SANDBOX_LEVELS } from './grants.js';
 import {
   boolean,
+  hostNames,
   integer,
   integerRange,
   longInteger,
@@ -10,6 +11,7 @@ import {
   regularExpression,
   regularExpressions,
   type SettingType,
+  someOf,
   text,
   texts,
 } from './setting-types.js';
@@ -213,6 +215,33 @@ const KEYS = {
   auditLog: key('sconce_audit_log', text, undefined, 'File of the audit, or `off`; sconce_audit.log beside the other logs unless set.', {
     env: 'SCONCE_AUDIT_LOG',
   }),
+  allowPublicAddress: key(
+    'sconce_allow_public_address',
+    someOf('inference', 'management', 'metrics', 'grpc_inference', 'grpc_management'),
+    'false',
+    'Listen beyond this machine without TLS and tokens: all listeners (`true`), or those named.',
+    { env: 'SCONCE_ALLOW_PUBLIC_ADDRESS' },
+  ),
+  hostNames: key(
+    'sconce_host_names',
+    hostNames,
+    '',
+    'Host names that requests may be sent to, beside those of this machine; set, they are asked for on public addresses too.',
+    { env: 'SCONCE_HOST_NAMES' },
+  ),
+  clientCertificates: key(
+    'sconce_client_certificates',
+    oneOf('off', 'request', 'require'),
+    'off',
+    'Whether clients of TLS listeners show a certificate: `request` takes one that verifies, `require` turns those without away.',
+    { env: 'SCONCE_CLIENT_CERTIFICATES' },
+  ),
+  clientCaFile: key('sconce_client_ca_file', text, undefined, 'PEM file of the authorities that client certificates come from.', {
+    env: 'SCONCE_CLIENT_CA_FILE',
+  }),
+  tlsReloadS: key('sconce_tls_reload_s', integer(1, 86_400), '10', 'Seconds between looks for renewed key and certificate files.', {
+    env: 'SCONCE_TLS_RELOAD_S',
+  }),
   cacheDir: key('sconce_cache_dir', text, undefined, 'Where unpacked archives and installed packages are kept, by content; the user cache unless set.', {
     env: 'SCONCE_CACHE_DIR',
   }),
@@ -236,11 +265,34 @@ const KEYS = {
   }),
   logJson: key('sconce_log_json', boolean, 'false', 'Also write sconce_log.json, an object a line.', { env: 'SCONCE_LOG_JSON' }),
   maxConnections: key('sconce_max_connections', integer(1, 1_000_000), '10000', 'Connections per listener.', { env: 'SCONCE_MAX_CONNECTIONS' }),
-  headerTimeoutS: key('sconce_header_timeout_s', integer(1, 86_400), '30', 'Seconds that a client may take for the head of a request.', {
-    env: 'SCONCE_HEADER_TIMEOUT_S',
-  }),
+  maxConnectionsPerAddress: key(
+    'sconce_max_connections_per_address',
+    integer(1, 1_000_000),
+    '5000',
+    'Connections per listener from one IPv4 address or one IPv6 network of 64 bits.',
+    { env: 'SCONCE_MAX_CONNECTIONS_PER_ADDRESS' },
+  ),
+  headerTimeoutS: key(
+    'sconce_header_timeout_s',
+    integer(1, 86_400),
+    '10',
+    'Seconds that a client may take for the head of a request, and for a TLS handshake.',
+    {
+      env: 'SCONCE_HEADER_TIMEOUT_S',
+    },
+  ),
   bodyTimeoutS: key('sconce_body_timeout_s', integer(1, 86_400), '300', 'Seconds that a client may take for a whole request.', {
     env: 'SCONCE_BODY_TIMEOUT_S',
+  }),
+  minBodyBytesPerS: key(
+    'sconce_min_body_bytes_per_s',
+    integer(0),
+    '240',
+    'Slowest that a body may arrive, bytes a second over sconce_header_timeout_s; 0: any.',
+    { env: 'SCONCE_MIN_BODY_BYTES_PER_S' },
+  ),
+  sendTimeoutS: key('sconce_send_timeout_s', integer(1, 86_400), '60', 'Seconds that an answer may wait for a client that reads nothing of it.', {
+    env: 'SCONCE_SEND_TIMEOUT_S',
   }),
   idleTimeoutS: key('sconce_idle_timeout_s', integer(1, 86_400), '75', 'Seconds that an idle connection is kept.', { env: 'SCONCE_IDLE_TIMEOUT_S' }),
   maxArchiveBytes: key('sconce_max_archive_bytes', longInteger, '17179869184', 'Longest archive, bytes.', { env: 'SCONCE_MAX_ARCHIVE_BYTES' }),

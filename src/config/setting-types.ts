@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** The types a key of config.properties can have; each knows how to read its text and what to say is allowed. */
 export interface SettingType<T> {
   /** As the docs and messages name it. */
@@ -76,6 +78,31 @@ export function integerRange(min: number, max: number): SettingType<{ readonly f
       const [, first, last] = /^\s*(\d{1,10})\s*-\s*(\d{1,10})\s*$/.exec(value) ?? [];
       const range = { first: Number(first), last: Number(last) };
       return range.first >= min && range.first <= range.last && range.last <= max ? range : undefined;
+    },
+  };
+}
+
+/** Host names, lower case; `*.` at the beginning stands for every name below. */
+export const hostNames: SettingType<readonly string[]> = {
+  allowed: 'host names without ports, separated by commas; *.example.com for all below one',
+  read: (value) => {
+    const names = splitList(value).map((name) => name.toLowerCase().replace(/\.$/, ''));
+    return names.every((name) => /^(\*\.)?[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?$/.test(name) || isIP(name.replace(/^\[|\]$/g, '')) !== 0)
+      ? names.map((name) => name.replace(/^\[|\]$/g, ''))
+      : undefined;
+  },
+};
+
+/** `true`, `false`, or some of the words. */
+export function someOf<const T extends string>(...words: readonly T[]): SettingType<readonly T[]> {
+  return {
+    allowed: `true, false, or some of ${words.join(', ')}`,
+    read: (value) => {
+      const given = splitList(value.toLowerCase());
+      if (given.length === 1 && given[0] === 'true') return words;
+      if (given.length === 1 && given[0] === 'false') return [];
+      const known = words.filter((word) => given.includes(word));
+      return known.length === new Set(given).size ? known : undefined;
     },
   };
 }

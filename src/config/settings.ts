@@ -59,7 +59,8 @@ type MayBeUnset =
   | 'oidcJwksUrl'
   | 'oidcTenantClaim'
   | 'tlsPrincipals'
-  | 'auditLog';
+  | 'auditLog'
+  | 'clientCaFile';
 
 type DefinedSettings = { readonly [N in Exclude<keyof RawSettings, MayBeUnset> | 'loadModels']: NonNullable<RawSettings[N]> };
 type UnsetSettings = { readonly [N in Exclude<MayBeUnset, 'loadModels'>]: RawSettings[N] };

@@ -8,6 +8,12 @@ export const MethodNotAllowed = defineError('METHOD_NOT_ALLOWED', {
   kind: 'not-allowed',
   says: () => 'Requested method is not allowed, please refer to API document.',
 });
+/** A body in a coding beside or instead of chunks. */
+export const TransferCodingUnknown = defineError('TRANSFER_CODING_UNKNOWN', {
+  kind: 'unsupported',
+  type: 'BadRequestException',
+  says: () => 'Invalid HTTP message.',
+});
 export const BadRequest = defineError<{ message: string }>('BAD_REQUEST', { kind: 'invalid', says: ({ message }) => message });
 /** TorchServe's IllegalArgumentException family: HTTP 403. */
 export const IllegalArgument = defineError<{ message: string }>('ILLEGAL_ARGUMENT', { kind: 'forbidden', says: ({ message }) => message });

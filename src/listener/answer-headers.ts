@@ -11,6 +11,9 @@ const FIXED: readonly string[] = [
   'Thu, 01 Jan 1970 00:00:00 UTC',
 ];
 
+/** Where no other origin is permitted, no page of one may embed an answer either. */
+const SAME_ORIGIN: readonly HeaderPair[] = [['cross-origin-resource-policy', 'same-origin']];
+
 /** Names that the listener owns: what a handler sets under them is left out. `trailer` and the like would announce what never comes. */
 const OWNED = new Set([
   'x-request-id',
@@ -42,7 +45,8 @@ export function answerHeaders(requestId: string, own: readonly HeaderPair[], cor
   const flat: string[] = [];
   for (const [name, value] of byName.values()) flat.push(name, safeText(value));
   flat.push('x-request-id', requestId);
-  for (const [name, value] of cors) if (!byName.has(name.toLowerCase())) flat.push(name, value);
+  for (const [name, value] of cors.length > 0 ? cors : SAME_ORIGIN) if (!byName.has(name.toLowerCase())) flat.push(name, value);
+  if (!byName.has('x-content-type-options')) flat.push('x-content-type-options', 'nosniff');
   for (const text of FIXED) flat.push(text);
   return flat;
 }

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:http2';
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import type { Credentials } from '../admission/caller.js';
 import type { GrpcCall, GrpcReceiver, GrpcReply } from '../api/grpc-exchange.js';
 import type { GrpcMethod } from '../api/grpc-method.js';
 import { GRPC, type GrpcAdmission, type GrpcStatus } from '../api/grpc-status.js';
 import { NOBODY, type Principal } from '../inference/principal.js';
+import { verifiedName } from './client-certificate.js';
 import type { GrpcLimits } from './grpc-limits.js';
 
 /** What a call needs of its listener. */
@@ -42,6 +45,7 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
   readonly id = randomUUID();
   readonly receivedAtMs = performance.now();
   readonly deadlineAtMs: number | undefined;
+  readonly tlsPrincipal: string | undefined;
   #state: 'created' | 'open' | 'ended' | 'gone' = 'created';
   #controller: AbortController | undefined;
   readonly peer: string;
@@ -66,6 +70,7 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
   ) {
     super(transport);
     this.peer = peerOf(transport.getPeer());
+    this.tlsPrincipal = principalOf(transport);
     const leftMs = Number(transport.getDeadline()) - Date.now();
     // grpc-js counts in 32 bits: a deadline of a month or more has become one in the past, which would end the call at once.
     const isFarAway = leftMs < -LONG_PAST_MS;
@@ -246,6 +251,24 @@ function peerOf(addressAndPort: string): string {
   const at = addressAndPort.lastIndexOf(':');
   const address = addressAndPort.slice(0, at).replace(/^::ffff:/, '');
   return `/${address.includes(':') ? `[${address}]` : address}${addressAndPort.slice(at)}`;
+}
+
+/** The socket beneath a call: grpc-js doesn't hand it out, its HTTP/2 session does. undefined when the connection is gone. */
+export function socketOf(transport: ServerInterceptingCallInterface): Socket | undefined {
+  const stream: unknown = Reflect.get(transport, 'stream');
+  const session: unknown = typeof stream === 'object' && stream !== null ? Reflect.get(stream, 'session') : undefined;
+  const socket: unknown = typeof session === 'object' && session !== null ? Reflect.get(session, 'socket') : undefined;
+  return socket instanceof Socket ? socket : undefined;
+}
+
+/** By the socket of a session, which is the same object for all its calls. */
+const principals = new WeakMap<Socket, string | undefined>();
+
+function principalOf(transport: ServerInterceptingCallInterface): string | undefined {
+  const socket = socketOf(transport);
+  if (!(socket instanceof TLSSocket)) return undefined;
+  if (!principals.has(socket)) principals.set(socket, verifiedName(socket));
+  return principals.get(socket);
 }
 
 /** grpc-js has no way to reset a stream; its HTTP/2 stream has. */

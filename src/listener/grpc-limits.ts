@@ -6,6 +6,10 @@ export interface GrpcLimits {
   readonly maxConcurrentStreams: number;
   /** Open connections; further ones are closed at once. */
   readonly maxConnections: number;
+  /** Open connections from one address. */
+  readonly maxConnectionsPerAddress: number;
+  /** TLS handshakes under way. */
+  readonly maxHandshakes: number;
   readonly handshakeTimeoutMs: number;
   /** How long a method that takes one message waits for it. */
   readonly messageTimeoutMs: number;
@@ -23,7 +27,9 @@ export const DEFAULT_GRPC_LIMITS: GrpcLimits = {
   maxMessageBytes: 6_553_500,
   maxConcurrentStreams: 1000,
   maxConnections: 10_000,
-  handshakeTimeoutMs: 30_000,
+  maxConnectionsPerAddress: 5000,
+  maxHandshakes: 1000,
+  handshakeTimeoutMs: 10_000,
   messageTimeoutMs: 300_000,
   maxUnreadAnswerBytes: 64 * 1024 * 1024,
   writeStallMs: 60_000,

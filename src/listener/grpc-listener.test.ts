@@ -182,6 +182,7 @@ it('an address in use is told', async () => {
     authorize: () => ANYONE,
     limits: DEFAULT_GRPC_LIMITS,
     tls: undefined,
+    hosts: { names: [], checked: true },
     observer: silentObserver(),
     log: new KeptLog(),
   });

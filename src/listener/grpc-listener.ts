@@ -1,17 +1,27 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { type ConnectionInjector, Server as GrpcServer, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
+import {
+  type ConnectionInjector,
+  Server as GrpcServer,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
 import type { Credentials } from '../admission/caller.js';
 import type { GrpcMethod } from '../api/grpc-method.js';
-import { admissionOf, type GrpcAdmission } from '../api/grpc-status.js';
+import { admissionOf, type GrpcAdmission, type GrpcStatus, renderStatus } from '../api/grpc-status.js';
+import { HostMalformed, HostRefused } from '../errors/security.js';
 import { type GrantedScope, NOBODY, type Principal } from '../inference/principal.js';
 import type { Part } from '../lifecycle.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { hostAndPort } from './bind-address.js';
-import { type CallHost, OngoingCall } from './grpc-call.js';
+import { type CallHost, OngoingCall, socketOf } from './grpc-call.js';
 import type { GrpcLimits } from './grpc-limits.js';
+import { answersTo, type HostRules, hostOf } from './host-rules.js';
 import { NetServer } from './net-server.js';
-import { SECURE_DEFAULTS, type TlsMaterial } from './tls.js';
+import { RefusedCall } from './refused-call.js';
+import { guardHandshakes, keepRenewed, type TlsSource, tlsOptions } from './tls-server.js';
 
 export interface GrpcListenerOptions {
   /** As the log names it. */
@@ -24,7 +34,8 @@ export interface GrpcListenerOptions {
   readonly authorize: (scopes: readonly [GrantedScope], credentials: Credentials) => Principal | Promise<Principal>;
   readonly limits: GrpcLimits;
   /** undefined: without TLS. */
-  readonly tls: TlsMaterial | undefined;
+  readonly tls: TlsSource | undefined;
+  readonly hosts: HostRules;
   readonly observer: Observer;
   readonly log: Log;
 }
@@ -67,7 +78,8 @@ export class GrpcListener implements Part, CallHost {
     this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.#server = this.#createServer();
     this.#net = new NetServer(this.#server, this.name, options.log);
-    this.#net.limitConnections(options.limits.maxConnections);
+    const { maxConnections, maxConnectionsPerAddress } = options.limits;
+    this.#net.limitConnections(maxConnections, maxConnectionsPerAddress);
   }
 
   /** The port that was bound; undefined before `start`. */
@@ -127,6 +139,8 @@ export class GrpcListener implements Part, CallHost {
   #createGrpcServer(): GrpcServer {
     const { maxMessageBytes, maxConcurrentStreams, maxConnectionAgeMs, maxConnectionAgeGraceMs } = this.limits;
     const takeOver: ServerInterceptor = ({ path }, transport) => {
+      const refusal = this.#refusalOfHost(transport);
+      if (refusal !== undefined) return new RefusedCall(transport, refusal);
       const method = this.#methods.get(path);
       return method === undefined ? new ServerInterceptingCall(transport) : new OngoingCall(transport, method, this);
     };
@@ -148,15 +162,27 @@ export class GrpcListener implements Part, CallHost {
 
   #createServer(): Server {
     const { tls, limits } = this.#options;
-    const accept = (socket: Socket): void => this.#accept(socket);
-    return tls === undefined
-      ? createServer({ noDelay: true }, accept)
-      : createTlsServer({ ...SECURE_DEFAULTS, ...tls, ALPNProtocols: ['h2'], handshakeTimeout: limits.handshakeTimeoutMs, noDelay: true }, accept);
+    if (tls === undefined) return createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    const { handshakeTimeoutMs: timeoutMs, maxHandshakes } = limits;
+    const server = createTlsServer({ ...tlsOptions(tls, timeoutMs), ALPNProtocols: ['h2'], noDelay: true }, (socket) => {
+      if (socket.alpnProtocol === 'h2') this.#accept(socket);
+      else socket.destroy();
+    });
+    keepRenewed(server, tls);
+    const tooMany = (): void => this.#net.refused(`${maxHandshakes} TLS handshakes under way, its limit`);
+    guardHandshakes(server, { timeoutMs, maxUnderWay: maxHandshakes }, (socket) => socket.destroy(), tooMany);
+    return server;
+  }
+
+  #refusalOfHost(transport: ServerInterceptingCallInterface): GrpcStatus | undefined {
+    const host = hostOf(transport.getHost());
+    const isKnown = host !== undefined && answersTo(host, socketOf(transport)?.localAddress, this.#options.hosts);
+    return isKnown ? undefined : renderStatus(host === undefined ? HostMalformed({}) : HostRefused({ key: 'sconce_host_names' }));
   }
 
   #accept(socket: Socket): void {
     socket.on('error', () => socket.destroy());
-    if (this.#draining) {
+    if (this.#draining || socket.destroyed) {
       socket.destroy();
       return;
     }

@@ -10,14 +10,22 @@ export interface HttpLimits {
   readonly headersTimeoutMs: number;
   /** From a request's first byte to the end of its body. */
   readonly requestTimeoutMs: number;
+  /** The least rate at which a body may arrive, in each stretch of `headersTimeoutMs`. Slower: 408. 0: any. */
+  readonly minBodyBytesPerS: number;
   /** How long a connection may lie idle between two requests. */
   readonly keepAliveTimeoutMs: number;
   /** How long an answer may wait for a client that reads nothing of it. */
   readonly writeStallMs: number;
   /** Bytes of a chunked answer that may wait for a slow client before `chunk` gives false. */
   readonly maxUnreadAnswerBytes: number;
+  /** Requests of one connection that are worked on at one time; those behind them wait, and nothing more is read. */
+  readonly maxPipelined: number;
   /** Open connections; further ones are closed at once. */
   readonly maxConnections: number;
+  /** Open connections from one address. */
+  readonly maxConnectionsPerAddress: number;
+  /** TLS handshakes under way. */
+  readonly maxHandshakes: number;
 }
 
 /** TorchServe's limits where it has them. */
@@ -27,8 +35,12 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxHeaderBytes: 8192,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 300_000,
+  minBodyBytesPerS: 240,
   keepAliveTimeoutMs: 120_000,
   writeStallMs: 60_000,
   maxUnreadAnswerBytes: 64 * 1024 * 1024,
+  maxPipelined: 64,
   maxConnections: 10_000,
+  maxConnectionsPerAddress: 5000,
+  maxHandshakes: 1000,
 };

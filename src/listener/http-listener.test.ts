@@ -22,7 +22,7 @@ describe('keeping a connection', () => {
     const { client } = await aListener({ handler: (_request, reply) => reply.fail(QueueFull({ model: 'm' })) });
     const one = await client();
 
-    const answer = await answerTo(one, 'GET / HTTP/1.1\r\n\r\n');
+    const answer = await answerTo(one, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await one.closed();
 
     expect(answer.headers.get('connection')).toBe('close');
@@ -33,7 +33,7 @@ describe('keeping a connection', () => {
 
   it('a client’s Connection: close and HTTP/1.0 are honoured', async () => {
     const { client } = await aListener();
-    for (const head of ['GET / HTTP/1.1\r\nConnection: close', 'GET / HTTP/1.0']) {
+    for (const head of ['GET / HTTP/1.1\r\nHost: x\r\nConnection: close', 'GET / HTTP/1.0']) {
       const one = await client();
       const answer = await answerTo(one, `${head}\r\n\r\n`);
       await one.closed();
@@ -48,7 +48,7 @@ describe('keeping a connection', () => {
     const { client } = await aListener({ handler });
     const one = await client();
 
-    one.send('GET /first HTTP/1.1\r\n\r\nPOST /second HTTP/1.1\r\ncontent-length: 2\r\n\r\nokGET /third HTTP/1.1\r\n\r\n');
+    one.send('GET /first HTTP/1.1\r\nHost: x\r\n\r\nPOST /second HTTP/1.1\r\nHost: x\r\ncontent-length: 2\r\n\r\nokGET /third HTTP/1.1\r\nHost: x\r\n\r\n');
     const exchanges = [await next(), await next(), await next()];
     for (const { request, reply } of exchanges.reverse()) reply.send(200, `${request.segments[0]} ${Buffer.from(request.body)}`);
 
@@ -59,7 +59,7 @@ describe('keeping a connection', () => {
     const { client } = await aListener({ limits: { keepAliveTimeoutMs: 30 } });
     const one = await client();
 
-    await answerTo(one, 'GET / HTTP/1.1\r\n\r\n');
+    await answerTo(one, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
 
     await one.closed();
   });
@@ -70,7 +70,7 @@ describe('keeping a connection', () => {
 
     await (await client()).closed();
 
-    for (const one of kept) expect((await answerTo(one, 'GET / HTTP/1.1\r\n\r\n')).status).toBe(200);
+    for (const one of kept) expect((await answerTo(one, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')).status).toBe(200);
     expect(log.lines.join('\n')).toContain('has 2 connections, its limit');
   });
 });
@@ -80,7 +80,7 @@ describe('a client that leaves', () => {
     const { handler, next } = heldExchanges();
     const { client } = await aListener({ handler });
     const one = await client();
-    one.send('GET /a HTTP/1.1\r\n\r\nGET /pipelined HTTP/1.1\r\n\r\n');
+    one.send('GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /pipelined HTTP/1.1\r\nHost: x\r\n\r\n');
     const exchanges = [await next(), await next()];
     const allGone = Promise.all(exchanges.map(({ request }) => new Promise<void>((resolve) => request.closed.addEventListener('abort', () => resolve()))));
 
@@ -101,7 +101,7 @@ describe('a client that leaves', () => {
     const { handler, next } = heldExchanges();
     const { client } = await aListener({ handler });
     const one = await client();
-    one.send('GET / HTTP/1.1\r\nConnection: close\r\n\r\n');
+    one.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     const { request, reply } = await next();
     const { closed } = request;
 
@@ -117,7 +117,7 @@ describe('the life of a listener', () => {
     const { listener, client, answers, log } = await aListener();
     const one = await client();
 
-    const answer = await answerTo(one, 'POST /models?url=x HTTP/1.1\r\ncontent-length: 0\r\n\r\n');
+    const answer = await answerTo(one, 'POST /models?url=x HTTP/1.1\r\nHost: x\r\ncontent-length: 0\r\n\r\n');
 
     expect(log.lines).toEqual([`INFO Inference API bind to: http://127.0.0.1:${listener.port}`]);
     expect(answers).toMatchObject([
@@ -139,11 +139,11 @@ describe('the life of a listener', () => {
     const { handler, next } = heldExchanges();
     const { listener, client } = await aListener({ handler });
     const idle = await client();
-    idle.send('GET / HTTP/1.1\r\n\r\n');
+    idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     (await next()).reply.send(200, 'ok');
     await idle.answer();
     const busy = await client();
-    busy.send('GET / HTTP/1.1\r\n\r\n');
+    busy.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     const { reply } = await next();
 
     const drained = listener.drain(new AbortController().signal);
@@ -162,7 +162,7 @@ describe('the life of a listener', () => {
     const { handler, next } = heldExchanges();
     const { listener, client } = await aListener({ handler });
     const busy = await client();
-    busy.send('GET / HTTP/1.1\r\n\r\n');
+    busy.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     const { request } = await next();
     const deadline = new AbortController();
 
@@ -183,7 +183,7 @@ describe('the life of a listener', () => {
     const one = await RawClient.open({ path });
     clients.push(one);
 
-    expect((await answerTo(one, 'GET /a HTTP/1.1\r\n\r\n')).status).toBe(200);
+    expect((await answerTo(one, 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n')).status).toBe(200);
     expect(answers[0]?.peer).toBe(path);
     await listener.stop();
 

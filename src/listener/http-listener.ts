@@ -3,19 +3,23 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import { createServer as createSecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Connector, HttpHandler } from '../api/http-exchange.js';
-import { BadRequest, RequestTooSlow } from '../errors/admission.js';
+import { BadRequest, MethodNotAllowed, RequestTooSlow } from '../errors/admission.js';
+import type { SconceError } from '../errors/sconce-error.js';
 import type { HeaderPair } from '../inference/request.js';
 import type { Part } from '../lifecycle.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { addressText, type BindAddress, clearStaleSocket, listenOptions } from './bind-address.js';
+import { BodyRates } from './body-rates.js';
+import type { CallerRules } from './caller-rules.js';
 import { Connection } from './connection.js';
 import type { HttpLimits } from './http-limits.js';
 import { firstHeader, IncomingRequest } from './incoming-request.js';
 import { NetServer } from './net-server.js';
 import { OutgoingReply, type ReplyHost } from './outgoing-reply.js';
-import { refuseConnection } from './refusal.js';
+import { refuseConnection, refusePlainHttp } from './refusal.js';
 import { discardBody, EMPTY_BODY, readBody } from './request-body.js';
-import { refusePlainHttp, SECURE_DEFAULTS, type TlsMaterial } from './tls.js';
+import { BAD_MESSAGE, headFits, refusalOfHead } from './request-head.js';
+import { guardHandshakes, keepRenewed, type TlsSource, tlsOptions } from './tls-server.js';
 
 export interface HttpListenerOptions {
   readonly address: BindAddress;
@@ -24,7 +28,8 @@ export interface HttpListenerOptions {
   readonly handler: HttpHandler;
   readonly limits: HttpLimits;
   /** Needed where the address is secure. */
-  readonly tls?: TlsMaterial | undefined;
+  readonly tls?: TlsSource | undefined;
+  readonly callers: CallerRules;
   /** Static headers on every answer. Not empty: preflight requests are answered here too. */
   readonly cors: readonly HeaderPair[];
   readonly observer: Observer;
@@ -33,7 +38,6 @@ export interface HttpListenerOptions {
 
 /** How much of a refused body is read and dropped before its connection is cut. */
 const DISCARD_LIMIT_BYTES = 64 * 1024 * 1024;
-const BAD_MESSAGE = 'Invalid HTTP message.';
 /** What the access log shows where no request line could be read, as TorchServe's does. */
 const UNREADABLE = { method: 'GET', target: '/bad-request', protocol: 'HTTP/1.1' } as const;
 const API_NAMES: Readonly<Record<Connector, string>> = { inference: 'Inference', management: 'Management', metrics: 'Metrics', all: 'Inference' };
@@ -53,6 +57,7 @@ export class HttpListener implements Part, ReplyHost {
   readonly #options: HttpListenerOptions;
   readonly #server: Server;
   readonly #net: NetServer;
+  readonly #bodyRates: BodyRates;
   readonly #sockets = new Set<Socket>();
   readonly #connections = new WeakMap<Socket, Connection>();
   readonly #unreadable = new WeakSet<OutgoingReply>();
@@ -64,9 +69,11 @@ export class HttpListener implements Part, ReplyHost {
     this.name = `listener ${addressText(options.address)}`;
     this.cors = options.cors;
     this.#options = options;
+    const { limits } = options;
+    this.#bodyRates = new BodyRates(limits.minBodyBytesPerS, limits.headersTimeoutMs);
     this.#server = this.#createServer();
     this.#net = new NetServer(this.#server, this.name, options.log);
-    this.#net.limitConnections(options.limits.maxConnections);
+    this.#net.limitConnections(limits.maxConnections, limits.maxConnectionsPerAddress);
   }
 
   /** The port that was bound; undefined for a unix socket or before `start`. */
@@ -143,19 +150,31 @@ export class HttpListener implements Part, ReplyHost {
       requestTimeout: Math.max(limits.requestTimeoutMs, limits.headersTimeoutMs),
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(5000, Math.max(20, limits.headersTimeoutMs / 4)),
+      insecureHTTPParser: false,
+      // `refusalOfHead` asks for it, with words.
       requireHostHeader: false,
       noDelay: true,
       keepAlive: true,
     };
-    const isSecure = address.kind === 'tcp' && address.secure;
-    const server = isSecure ? createSecureServer({ ...options, ...SECURE_DEFAULTS, handshakeTimeout: limits.headersTimeoutMs, ...tls }) : createServer(options);
-    if (isSecure) refusePlainHttp(server, limits.headersTimeoutMs);
+    const isSecure = address.kind === 'tcp' && address.secure && tls !== undefined;
+    const server = isSecure ? this.#createSecureServer(options, tls) : createServer(options);
     server.maxHeadersCount = 0;
     server.prependListener('connection', (socket: Socket) => this.#track(socket));
     server.on('request', (message, response) => this.#onRequest(message, response, false));
     server.on('checkContinue', (message, response) => this.#onRequest(message, response, true));
     server.on('checkExpectation', (message, response) => this.#begin(message, response).send(417, ''));
+    server.on('connect', (_message, socket) => this.#refuseConnection(socket as Socket, MethodNotAllowed({})));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#onClientError(error, socket as Socket));
+    return server;
+  }
+
+  #createSecureServer(options: ServerOptions, tls: TlsSource): Server {
+    const { headersTimeoutMs: timeoutMs, maxHandshakes } = this.#options.limits;
+    const server = createSecureServer({ ...options, ...tlsOptions(tls, timeoutMs) });
+    keepRenewed(server, tls);
+    guardHandshakes(server, { timeoutMs, maxUnderWay: maxHandshakes }, refusePlainHttp, () =>
+      this.#net.refused(`${maxHandshakes} TLS handshakes under way, its limit`),
+    );
     return server;
   }
 
@@ -168,7 +187,7 @@ export class HttpListener implements Part, ReplyHost {
     let connection = this.#connections.get(socket);
     if (connection === undefined) {
       const { address } = this.#options;
-      connection = new Connection(socket, address.kind === 'unix' ? address.path : undefined);
+      connection = new Connection(socket, address.kind === 'unix' ? address.path : undefined, this.#options.limits.maxPipelined);
       this.#connections.set(socket, connection);
     }
     return connection;
@@ -183,11 +202,22 @@ export class HttpListener implements Part, ReplyHost {
 
   #onRequest(message: IncomingMessage, response: ServerResponse, waitsForContinue: boolean): void {
     const reply = this.#begin(message, response);
-    const { limits, cors } = this.#options;
+    this.#connectionOf(message.socket).inTurn(() => this.#read(message, response, reply, waitsForContinue));
+  }
+
+  #read(message: IncomingMessage, response: ServerResponse, reply: OutgoingReply, waitsForContinue: boolean): void {
+    const { limits, cors, callers } = this.#options;
     const { rawHeaders } = message;
-    if (!this.#headFits(message)) {
+    if (!headFits(message, limits)) {
       this.#unreadable.add(reply);
       reply.fail(BadRequest({ message: BAD_MESSAGE }));
+      return;
+    }
+    const refusal = refusalOfHead(message, callers);
+    if (refusal !== undefined) {
+      // A body that a client is still sending would lose it the answer.
+      if (waitsForContinue) reply.fail(refusal);
+      else this.#watched(message, () => discardBody(message, limits.maxRequestBytes, () => reply.fail(refusal)));
       return;
     }
     const length = firstHeader(rawHeaders, 'content-length');
@@ -206,25 +236,25 @@ export class HttpListener implements Part, ReplyHost {
       this.#handle(message, reply, EMPTY_BODY);
       return;
     }
-    readBody(message, announcedBytes, limits.maxRequestBytes, {
-      whole: (body) => this.#handle(message, reply, body),
-      tooLarge: () => this.#refuseBody(message, response, false),
-    });
+    this.#watched(message, () =>
+      readBody(message, announcedBytes, limits.maxRequestBytes, {
+        whole: (body) => this.#handle(message, reply, body),
+        tooLarge: () => this.#refuseBody(message, response, false),
+      }),
+    );
+  }
+
+  /** Reads a body at no less than the least rate. */
+  #watched(message: IncomingMessage, read: () => void): void {
+    const { socket } = message;
+    read();
+    this.#bodyRates.watch(message, () => this.#refuseConnection(socket, RequestTooSlow({})));
   }
 
   #handle(message: IncomingMessage, reply: OutgoingReply, body: Uint8Array): void {
     reply.requestIsWhole = true;
-    this.#options.handler(new IncomingRequest(message, reply, this.#connectionOf(message.socket).peer, this.#options.connector, body), reply);
-  }
-
-  #headFits(message: IncomingMessage): boolean {
-    const { maxRequestLineBytes, maxHeaderBytes } = this.#options.limits;
-    // The two spaces and `HTTP/1.1`.
-    const lineBytes = (message.method?.length ?? 0) + (message.url?.length ?? 0) + 10;
-    if (lineBytes > maxRequestLineBytes) return false;
-    let headerBytes = 0;
-    for (const text of message.rawHeaders) headerBytes += text.length + 1;
-    return headerBytes <= maxHeaderBytes;
+    const { peer, tlsPrincipal } = this.#connectionOf(message.socket);
+    this.#options.handler(new IncomingRequest(message, reply, peer, this.#options.connector, body, tlsPrincipal), reply);
   }
 
   /** TorchServe's bare 413: no id, no log line. The head goes out at once, the rest of the body is read for a while, so that a client that is still sending sees it. */
@@ -246,7 +276,14 @@ export class HttpListener implements Part, ReplyHost {
       socket.destroy();
       return;
     }
-    connection.refusal = isTimeout ? RequestTooSlow({}) : BadRequest({ message: BAD_MESSAGE });
+    this.#refuseConnection(socket, isTimeout ? RequestTooSlow({}) : BadRequest({ message: BAD_MESSAGE }));
+  }
+
+  /** Nothing more is read of a connection; what was read whole is answered, then this. */
+  #refuseConnection(socket: Socket, error: SconceError): void {
+    const connection = this.#connectionOf(socket);
+    if (connection.refusal !== undefined) return;
+    connection.refusal = error;
     if (!connection.owesAnswer) this.#refuse(socket, connection);
   }
 

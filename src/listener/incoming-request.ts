@@ -24,6 +24,7 @@ export class IncomingRequest implements HttpRequest {
     readonly peer: string,
     readonly connector: Connector,
     readonly body: Uint8Array,
+    readonly tlsPrincipal: string | undefined,
   ) {
     this.#message = message;
     this.#reply = reply;

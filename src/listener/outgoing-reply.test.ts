@@ -12,7 +12,17 @@ describe('the head of an answer', () => {
     const second = await answerTo(one, 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n');
 
     expect(first.statusLine).toBe('HTTP/1.1 200 OK');
-    expect([...first.headers.keys()]).toEqual(['content-type', 'x-request-id', 'Pragma', 'Cache-Control', 'Expires', 'content-length', 'connection']);
+    expect([...first.headers.keys()]).toEqual([
+      'content-type',
+      'x-request-id',
+      'cross-origin-resource-policy',
+      'x-content-type-options',
+      'Pragma',
+      'Cache-Control',
+      'Expires',
+      'content-length',
+      'connection',
+    ]);
     expect(first.headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(second.headers.get('x-request-id')).not.toBe(first.headers.get('x-request-id'));
     expect(first.headers.get('Pragma')).toBe('no-cache');
@@ -27,8 +37,8 @@ describe('the head of an answer', () => {
     });
     const one = await client();
 
-    expect((await answerTo(one, 'GET /empty HTTP/1.1\r\n\r\n')).statusLine).toBe('HTTP/1.1 200 ');
-    expect((await answerTo(one, 'GET /299 HTTP/1.1\r\n\r\n')).statusLine).toBe('HTTP/1.1 299 Success (299)');
+    expect((await answerTo(one, 'GET /empty HTTP/1.1\r\nHost: x\r\n\r\n')).statusLine).toBe('HTTP/1.1 200 ');
+    expect((await answerTo(one, 'GET /299 HTTP/1.1\r\nHost: x\r\n\r\n')).statusLine).toBe('HTTP/1.1 299 Success (299)');
   });
 
   it.each(['404 Not Found', '413 Request Entity Too Large', '416 Requested Range Not Satisfiable', '418 Client Error (418)', '425 Unordered Collection'])(
@@ -37,7 +47,7 @@ describe('the head of an answer', () => {
       const { client } = await aListener({ handler: ({ segments }, reply) => reply.send(Number(segments[0]), 'x') });
       const one = await client();
 
-      expect((await answerTo(one, `GET /${said.slice(0, 3)} HTTP/1.1\r\n\r\n`)).statusLine).toBe(`HTTP/1.1 ${said}`);
+      expect((await answerTo(one, `GET /${said.slice(0, 3)} HTTP/1.1\r\nHost: x\r\n\r\n`)).statusLine).toBe(`HTTP/1.1 ${said}`);
     },
   );
 
@@ -61,10 +71,21 @@ describe('the head of an answer', () => {
         ),
     });
 
-    const answer = await answerTo(await client(), 'GET / HTTP/1.1\r\n\r\n');
+    const answer = await answerTo(await client(), 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
 
     expect(answer.statusLine).toBe('HTTP/1.1 200 all??well');
-    expect([...answer.headers.keys()]).toEqual(['x-split', 'twice', 'x-request-id', 'Pragma', 'Cache-Control', 'Expires', 'content-length', 'connection']);
+    expect([...answer.headers.keys()]).toEqual([
+      'x-split',
+      'twice',
+      'x-request-id',
+      'cross-origin-resource-policy',
+      'x-content-type-options',
+      'Pragma',
+      'Cache-Control',
+      'Expires',
+      'content-length',
+      'connection',
+    ]);
     expect(answer.headers.get('x-split')).toBe('a??Set-Cookie: b');
     expect(answer.headers.get('twice')).toBe('2');
     expect(answer.headers.get('content-length')).toBe('4');
@@ -74,7 +95,7 @@ describe('the head of an answer', () => {
   it('is 500 where a handler’s code is no final status', async () => {
     const { client } = await aListener({ handler: ({ segments }, reply) => reply.send(Number(segments[0]), 'x', [], 'Odd') });
     for (const code of ['100', '99', '1000', '0', '2.5']) {
-      expect((await answerTo(await client(), `GET /${code} HTTP/1.1\r\n\r\n`)).statusLine).toBe('HTTP/1.1 500 Internal Server Error');
+      expect((await answerTo(await client(), `GET /${code} HTTP/1.1\r\nHost: x\r\n\r\n`)).statusLine).toBe('HTTP/1.1 500 Internal Server Error');
     }
   });
 
@@ -82,11 +103,11 @@ describe('the head of an answer', () => {
     const { client } = await aListener({ handler: (_request, reply) => reply.send(204, 'dropped') });
     const one = await client();
 
-    const first = await answerTo(one, 'GET / HTTP/1.1\r\n\r\n');
+    const first = await answerTo(one, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
 
     expect(first.headers.has('content-length')).toBe(false);
     expect(first.body).toBe('');
-    expect((await answerTo(one, 'GET / HTTP/1.1\r\n\r\n')).status).toBe(204);
+    expect((await answerTo(one, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')).status).toBe(204);
   });
 });
 
@@ -95,7 +116,7 @@ describe('a chunked answer', () => {
     const { handler, next } = heldExchanges();
     const { client, answers } = await aListener({ handler });
     const one = await client();
-    one.send('GET / HTTP/1.1\r\n\r\n');
+    one.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     const { reply } = await next();
 
     reply.open(200, [['ts_stream_next', 'true']], '');
@@ -111,7 +132,7 @@ describe('a chunked answer', () => {
     expect(text).toMatch(
       /^HTTP\/1\.1 200 \r\nts_stream_next: true\r\n[\s\S]*transfer-encoding: chunked\r\nconnection: keep-alive\r\n\r\n3\r\none\r\n4\r\ntwo!\r\n5\r\nthree\r\n0\r\n\r\n$/,
     );
-    one.send('GET / HTTP/1.1\r\n\r\n');
+    one.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     (await next()).reply.send(200, 'again');
     await one.until((received) => received.endsWith('again'));
   });
@@ -120,7 +141,7 @@ describe('a chunked answer', () => {
     const { handler, next } = heldExchanges();
     const { client } = await aListener({ handler });
     const one = await client();
-    one.send('GET / HTTP/1.1\r\n\r\n');
+    one.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     const { reply } = await next();
 
     reply.open(200, []);
@@ -135,7 +156,7 @@ describe('a chunked answer', () => {
     const { handler, next } = heldExchanges();
     const { client } = await aListener({ handler });
     const one = await client();
-    one.send('GET / HTTP/1.1\r\n\r\n');
+    one.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     const { reply } = await next();
 
     reply.open(200, []);
@@ -171,7 +192,7 @@ describe('CORS', () => {
   it('headers are on every answer, malformed requests’ too, unless the handler set its own', async () => {
     const { client } = await aListener({ cors, handler: (_request, reply) => reply.send(200, 'x', [['Access-Control-Allow-Origin', '*']]) });
 
-    const own = await answerTo(await client(), 'GET / HTTP/1.1\r\n\r\n');
+    const own = await answerTo(await client(), 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     const refused = await answerTo(await client(), 'nonsense\r\n\r\n');
 
     expect(own.headers.get('Access-Control-Allow-Origin')).toBe('*');
@@ -184,8 +205,8 @@ describe('CORS', () => {
     const { client } = await aListener({ cors });
     const one = await client();
 
-    const preflight = await answerTo(one, 'OPTIONS /predictions/none HTTP/1.1\r\nOrigin: x\r\nAccess-Control-Request-Method: POST\r\n\r\n');
-    const other = await answerTo(one, 'OPTIONS /predictions/none HTTP/1.1\r\n\r\n');
+    const preflight = await answerTo(one, 'OPTIONS /predictions/none HTTP/1.1\r\nHost: x\r\nOrigin: x\r\nAccess-Control-Request-Method: POST\r\n\r\n');
+    const other = await answerTo(one, 'OPTIONS /predictions/none HTTP/1.1\r\nHost: x\r\n\r\n');
 
     expect(preflight).toMatchObject({ status: 200, body: '' });
     expect(preflight.headers.get('access-control-allow-methods')).toBe('GET, POST');
@@ -195,7 +216,7 @@ describe('CORS', () => {
   it('without settings a preflight is an ordinary request', async () => {
     const { client } = await aListener();
 
-    const answer = await answerTo(await client(), 'OPTIONS /a HTTP/1.1\r\nAccess-Control-Request-Method: POST\r\n\r\n');
+    const answer = await answerTo(await client(), 'OPTIONS /a HTTP/1.1\r\nHost: x\r\nAccess-Control-Request-Method: POST\r\n\r\n');
 
     expect(JSON.parse(answer.body).method).toBe('OPTIONS');
     expect(answer.headers.has('access-control-allow-origin')).toBe(false);

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { renderError } from '../api/render-error.js';
+import { prettyJson, renderError } from '../api/render-error.js';
 import type { SconceError } from '../errors/sconce-error.js';
 import type { HeaderPair } from '../inference/request.js';
 import { answerHeaders, reasonOf } from './answer-headers.js';
@@ -23,4 +23,15 @@ export function closeWith(socket: Socket, text: string): void {
   socket.end(text);
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
+}
+
+/** Tells a client that speaks plain HTTP to a secure address, in TorchServe's words. What isn't HTTP either is closed without any. */
+export function refusePlainHttp(socket: Socket, first: Buffer): void {
+  if (!/^[A-Z]/.test(first.toString('latin1', 0, 1))) {
+    socket.destroy();
+    return;
+  }
+  const body = prettyJson({ status: 'This TorchServe instance only accepts HTTPS requests' });
+  const head = `HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`;
+  closeWith(socket, `${head}\r\n\r\n${body}`);
 }

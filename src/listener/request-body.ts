@@ -55,13 +55,14 @@ function collect(message: IncomingMessage, maxBytes: number, sink: BodySink): vo
 /** Reads on without keeping anything, so that a client that is still sending gets to see its answer. `over` is called at the end of the body or after `maxBytes`. */
 export function discardBody(message: IncomingMessage, maxBytes: number, over: () => void): void {
   let leftBytes = maxBytes;
-  message.on('data', (chunk: Buffer) => {
+  const onData = (chunk: Buffer): void => {
     leftBytes -= chunk.length;
-    if (leftBytes < 0) {
-      message.removeAllListeners('data');
-      over();
-    }
-  });
+    if (leftBytes >= 0) return;
+    message.off('data', onData);
+    message.off('end', over);
+    over();
+  };
+  message.on('data', onData);
   message.on('end', over);
 }
 

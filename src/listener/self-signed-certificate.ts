@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { bitString, der, explicit, integer, objectId, sequence, set, utf8String } from './der.js';
 
 const VALID_MS = 365 * 24 * 3600 * 1000;
 const OID = { commonName: '550403', ecdsaWithSha256: '2a8648ce3d040302', subjectAltName: '551d11', basicConstraints: '551d13' } as const;
@@ -39,30 +40,13 @@ function extension(oid: string, value: Buffer): Buffer {
   return sequence(objectId(oid), der(0x04, value));
 }
 
-function pem(bytes: Buffer): string {
+export function pem(bytes: Buffer): string {
   const lines = bytes.toString('base64').match(/.{1,64}/g) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
-// DER (X.690): tag, length, content.
-
-function der(tag: number, content: Buffer): Buffer {
-  const { length } = content;
-  if (length < 0x80) return Buffer.concat([Buffer.from([tag, length]), content]);
-  const lengthBytes = Buffer.from(length.toString(16).padStart(length > 0xff ? 4 : 2, '0'), 'hex');
-  return Buffer.concat([Buffer.from([tag, 0x80 | lengthBytes.length]), lengthBytes, content]);
-}
-
-const sequence = (...parts: Buffer[]): Buffer => der(0x30, Buffer.concat(parts));
-const set = (...parts: Buffer[]): Buffer => der(0x31, Buffer.concat(parts));
-const explicit = (number: number, content: Buffer): Buffer => der(0xa0 | number, content);
-const integer = (bytes: Buffer): Buffer => der(0x02, bytes);
-const objectId = (hex: string): Buffer => der(0x06, Buffer.from(hex, 'hex'));
-const utf8String = (text: string): Buffer => der(0x0c, Buffer.from(text));
-const bitString = (bytes: Buffer): Buffer => der(0x03, Buffer.concat([Buffer.from([0]), bytes]));
-
 /** RFC 5280: UTCTime before 2050, GeneralizedTime from then on. */
-function validityTime(date: Date): Buffer {
+export function validityTime(date: Date): Buffer {
   const digits = date.toISOString().replace(/[-:T]|\.\d+/g, '');
   return date.getUTCFullYear() < 2050 ? der(0x17, Buffer.from(digits.slice(2))) : der(0x18, Buffer.from(digits));
 }

@@ -4,6 +4,8 @@ import { request } from 'node:https';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { fixedTls } from '../../test/fixtures/fixed-tls.js';
+import { ANY_CALLER } from '../../test/fixtures/listening.js';
 import { RawClient } from '../../test/fixtures/raw-http.js';
 import { KeptLog, silentObserver } from '../../test/fixtures/silent-observer.js';
 import { ConfigInvalid } from '../errors/config.js';
@@ -25,8 +27,9 @@ async function aSecurePort(tls: TlsMaterial, headersTimeoutMs = 5000): Promise<n
     connector: 'inference',
     handler: (http, reply) => reply.json(200, { bytes: http.body.length }),
     limits: { ...DEFAULT_HTTP_LIMITS, headersTimeoutMs },
-    tls,
+    tls: fixedTls(tls),
     cors: [],
+    callers: ANY_CALLER,
     observer: silentObserver(),
     log: new KeptLog(),
   });

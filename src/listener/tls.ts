@@ -1,13 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
-import { prettyJson } from '../api/render-error.js';
 import { ConfigInvalid } from '../errors/config.js';
 import { isJavaKeyStore, readJavaKeyStore } from './java-key-store.js';
-import { closeWith } from './refusal.js';
 import { createSelfSignedCertificate } from './self-signed-certificate.js';
+import { SECURE_DEFAULTS } from './tls-server.js';
 
 /** Key and certificates in the shape that Node's TLS takes. */
 export type TlsMaterial = { readonly key: Buffer | string; readonly cert: Buffer | string } | { readonly pfx: Buffer; readonly passphrase: string };
@@ -21,12 +18,13 @@ export interface TlsSources {
   readonly certificateFile?: string | undefined;
 }
 
-export const SECURE_DEFAULTS = { minVersion: 'TLSv1.2' } as const;
+/** OpenSSL's words for what its security level refuses, and ours. */
+const WEAKNESSES: Readonly<Record<string, string>> = {
+  'key too small': 'its key is too short: an RSA key has 2048 bits at least',
+  'md too weak': 'it is signed over SHA-1 or MD5, which can be forged',
+};
 
-/** The first byte of every TLS connection: a handshake record. */
-const HANDSHAKE_RECORD = 0x16;
-
-/** Reads and checks key material: PEM (PKCS1, PKCS8 or EC keys), PKCS12 or JKS. Rejects with ConfigInvalid, naming the file. */
+/** Reads and checks key material: PEM (PKCS1, PKCS8 or EC keys), PKCS12 or JKS. Rejects with ConfigInvalid, naming the file; so too for keys and signatures that are too weak. */
 export async function loadTlsMaterial(sources: TlsSources): Promise<TlsMaterial> {
   const { keystore, keystorePass, keystoreType, privateKeyFile, certificateFile } = sources;
   if (keystore !== undefined) {
@@ -67,34 +65,10 @@ function checked(read: () => TlsMaterial, what: string): TlsMaterial {
     // OpenSSL keeps a slot per kind of key, so that an EC key beside an RSA certificate passes above.
     if ('key' in material) matches = new X509Certificate(material.cert).checkPrivateKey(createPrivateKey(material.key));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    const why = Object.entries(WEAKNESSES).find(([words]) => said.includes(words))?.[1] ?? said;
     throw ConfigInvalid({ message: `${what} cannot be used: ${why}` }, error);
   }
   if (!matches) throw ConfigInvalid({ message: `${what} cannot be used: key and certificate do not match` });
   return material;
-}
-
-/** Looks at the first byte of each connection to a secure server: a client that speaks plain HTTP is told so instead of being cut off. Waits for that byte no longer than `timeoutMs`. */
-export function refusePlainHttp(server: Server, timeoutMs: number): void {
-  const secureListeners = server.listeners('connection');
-  server.removeAllListeners('connection');
-  server.on('connection', (socket: Socket) => {
-    const timer = setTimeout(() => socket.destroy(), timeoutMs);
-    socket.on('error', () => socket.destroy());
-    socket.once('close', () => clearTimeout(timer));
-    socket.once('data', (first: Buffer) => {
-      clearTimeout(timer);
-      if (first[0] !== HANDSHAKE_RECORD) {
-        const body = prettyJson({ status: 'This TorchServe instance only accepts HTTPS requests' });
-        closeWith(
-          socket,
-          `HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-        );
-        return;
-      }
-      socket.pause();
-      socket.unshift(first);
-      for (const listener of secureListeners) Reflect.apply(listener, server, [socket]);
-    });
-  });
 }

@@ -38,6 +38,8 @@ export const SCONCE_METRICS: readonly MetricSpec[] = [
   { type: 'counter', name: 'sconce_outcomes_total', unit: 'Count', dimensions: ['model_name', 'reason', 'hostname'] },
   { type: 'counter', name: 'sconce_token_refusals_total', unit: 'Count', dimensions: ['reason', 'hostname'] },
   { type: 'gauge', name: 'sconce_event_loop_delay_ms', unit: 'Milliseconds', dimensions: HOST },
+  { type: 'gauge', name: 'sconce_tls_certificate_expires_in_seconds', unit: 'Seconds', dimensions: HOST },
+  { type: 'counter', name: 'sconce_tls_reload_failures_total', unit: 'Count', dimensions: HOST },
 ];
 
 /** What TorchServe 0.12 ships as ts/configs/metrics.yaml. */

@@ -8,6 +8,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'transfer-encoding': 'whether an answer comes in chunks is compared by its chunks',
   'server-timing': 'an addition of Sconce',
   'x-sconce-reason': 'an addition of Sconce',
+  'x-content-type-options': 'an addition of Sconce',
+  'cross-origin-resource-policy': 'an addition of Sconce',
 };
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 

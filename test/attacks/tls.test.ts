@@ -1,0 +1,396 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { credentials } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InferenceAPIsServiceDefinition as Inference } from '../../src/api/grpc-generated/inference.js';
+import type { HttpHandler } from '../../src/api/http-exchange.js';
+import type { ClientCertificates } from '../../src/listener/client-certificate.js';
+import type { HttpLimits } from '../../src/listener/http-limits.js';
+import { TlsKeeper } from '../../src/listener/tls-keeper.js';
+import { eventually } from '../fixtures/eventually.js';
+import { GrpcClient } from '../fixtures/grpc-client.js';
+import { cleanUp, listening } from '../fixtures/grpc-listening.js';
+import { aListener, closeListeners } from '../fixtures/listening.js';
+import { RawClient } from '../fixtures/raw-http.js';
+import { KeptLog } from '../fixtures/silent-observer.js';
+import { Certified } from '../fixtures/tls-authority.js';
+
+const LOCAL = [{ kind: 'DNS', value: 'localhost' }] as const;
+const authority = Certified.root('the server’s authority');
+const clientAuthority = Certified.root('the clients’ authority');
+let folder: string;
+let keeper: TlsKeeper;
+let log: KeptLog;
+let failures: number;
+let expiry: number | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sconce-tls-'));
+  log = new KeptLog();
+  failures = 0;
+  expiry = undefined;
+});
+
+afterEach(async () => {
+  await closeListeners();
+  await cleanUp();
+  await keeper.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function put({ key, cert }: { readonly key: string; readonly cert: string }): void {
+  writeFileSync(join(folder, 'key.pem'), key);
+  writeFileSync(join(folder, 'cert.pem'), cert);
+}
+
+const serverPair = (): Certified => authority.issue({ commonName: 'localhost', names: LOCAL });
+
+async function opened(clientCertificates: ClientCertificates = 'off'): Promise<TlsKeeper> {
+  writeFileSync(join(folder, 'clients.pem'), clientAuthority.cert);
+  keeper = await TlsKeeper.open({
+    keystorePass: 'changeit',
+    keystoreType: 'PKCS12',
+    privateKeyFile: join(folder, 'key.pem'),
+    certificateFile: join(folder, 'cert.pem'),
+    clientCaFile: join(folder, 'clients.pem'),
+    clientCertificates,
+    reloadMs: 20,
+    log,
+    expiresIn: (seconds) => {
+      expiry = seconds;
+    },
+    reloadFailed: () => {
+      failures += 1;
+    },
+  });
+  await keeper.start();
+  return keeper;
+}
+
+/** Tells who the client is. */
+const whoami: HttpHandler = (http, reply) => reply.json(200, { principal: http.tlsPrincipal ?? 'nobody' });
+
+async function secure({ clients = 'off', limits = {} }: { readonly clients?: ClientCertificates; readonly limits?: Partial<HttpLimits> } = {}) {
+  put(serverPair());
+  const tls = await opened(clients);
+  const { listener } = await aListener({ address: { kind: 'tcp', host: '127.0.0.1', port: 0, secure: true }, tls, handler: whoami, limits });
+  return listener.port ?? 0;
+}
+
+function handshake(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ host: '127.0.0.1', servername: 'localhost', port, ca: authority.cert, ...options }, () => resolve(socket));
+    socket.on('error', reject);
+  });
+}
+
+/** The body of an answer; rejects when there is none. */
+function ask(port: number, options: { readonly key?: string; readonly cert?: string; readonly agent?: Agent } = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const sending = request({ host: '127.0.0.1', servername: 'localhost', port, ca: authority.cert, agent: false, ...options }, (answer) => {
+      let text = '';
+      answer.on('data', (chunk) => {
+        text += chunk;
+      });
+      answer.on('end', () => resolve(text));
+      answer.on('error', reject);
+    });
+    sending.on('error', reject);
+    sending.end();
+  });
+}
+
+const principalAt = async (port: number, client?: Certified): Promise<unknown> =>
+  JSON.parse(await ask(port, client === undefined ? {} : { key: client.key, cert: client.cert })).principal;
+
+async function fingerprint(port: number): Promise<string | undefined> {
+  const socket = await handshake(port);
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+}
+
+describe('old and weak ways to speak TLS', () => {
+  it.each([
+    ['TLS 1.0', { minVersion: 'TLSv1', maxVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' }],
+    ['TLS 1.1', { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }],
+    ['CBC', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA@SECLEVEL=0' }],
+    ['no ephemeral key', { maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256:AES128-SHA@SECLEVEL=0' }],
+    ['no encryption', { maxVersion: 'TLSv1.2', ciphers: 'eNULL@SECLEVEL=0' }],
+    ['finite-field keys', { maxVersion: 'TLSv1.2', ciphers: 'DHE-RSA-AES128-GCM-SHA256@SECLEVEL=0' }],
+  ] as const)('TL1 %s fails in the handshake', async (_, options) => {
+    const port = await secure();
+
+    await expect(handshake(port, options)).rejects.toThrow();
+
+    expect(await principalAt(port)).toBe('nobody');
+  });
+
+  it('TL1 TLS 1.2 and 1.3 use authenticated encryption with ephemeral keys', async () => {
+    const port = await secure();
+
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const socket = await handshake(port, { minVersion: version, maxVersion: version });
+      expect(socket.getProtocol()).toBe(version);
+      expect(socket.getCipher().standardName).toMatch(version === 'TLSv1.2' ? /^TLS_ECDHE_.*_(GCM_SHA\d+|POLY1305_SHA256)$/ : /_(GCM_SHA\d+|POLY1305_SHA256)$/);
+      socket.destroy();
+    }
+  });
+
+  it('TL1 a client cannot make the server negotiate again', async () => {
+    const port = await secure();
+    const socket = await handshake(port, { maxVersion: 'TLSv1.2' });
+
+    const end = new Promise<string>((resolve) => {
+      socket.on('error', (error) => resolve(error.message));
+      socket.on('close', () => resolve('closed'));
+    });
+    socket.renegotiate({}, () => undefined);
+
+    expect(await end).toMatch(/renegotiation|closed|reset/i);
+    expect(await principalAt(port)).toBe('nobody');
+  });
+
+  it('TL1 plain HTTP is told off, anything else that is no TLS is closed without a word, on gRPC too', async () => {
+    const port = await secure();
+    const { listener } = await listening({ source: keeper });
+    const grpcPort = listener.port ?? 0;
+
+    for (const [to, bytes, said] of [
+      [port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 403 /],
+      [port, '\0\x01\x02garbage', /^$/],
+      [grpcPort, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', /^$/],
+      [grpcPort, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', /^$/],
+    ] as const) {
+      const client = await RawClient.open({ port: to });
+      client.send(bytes);
+      expect(await client.closed()).toMatch(said);
+    }
+  });
+
+  it('TL1 gRPC is spoken with those who ask for HTTP/2 and with nobody else', async () => {
+    put(serverPair());
+    const { listener } = await listening({ source: await opened() });
+    const port = listener.port ?? 0;
+
+    await expect(handshake(port, { ALPNProtocols: ['http/1.1'] })).rejects.toThrow();
+    const without = await handshake(port);
+    await new Promise((resolve) => without.on('close', resolve).resume());
+    const socket = await handshake(port, { ALPNProtocols: ['h2'] });
+    expect(socket.alpnProtocol).toBe('h2');
+    socket.destroy();
+  });
+});
+
+describe('handshakes that go nowhere', () => {
+  it('TL2 no more than the cap are under way, they end in time, and honest clients are served then', async () => {
+    const port = await secure({ limits: { headersTimeoutMs: 400, maxHandshakes: 20 } });
+    const half = await Promise.all(Array.from({ length: 300 }, () => RawClient.open({ port })));
+    for (const one of half) one.send(Uint8Array.of(0x16, 0x03, 0x01, 0x02, 0x00, 0x01));
+
+    await eventually(
+      () => half.filter((one) => one.isClosed).length >= 280,
+      () => 'those past the cap are closed',
+    );
+    for (const one of half) await one.closed();
+
+    expect(await principalAt(port)).toBe('nobody');
+  });
+
+  it('TL2 a ClientHello of one byte now and then ends in time', async () => {
+    const port = await secure({ limits: { headersTimeoutMs: 300 } });
+    const one = await RawClient.open({ port });
+    const dripping = setInterval(() => one.send(Uint8Array.of(0x16)), 30);
+
+    await one.closed().finally(() => clearInterval(dripping));
+
+    expect(await principalAt(port)).toBe('nobody');
+  });
+
+  it('TL2 handshakes that fail give their places back', async () => {
+    const port = await secure({ limits: { maxHandshakes: 2 } });
+
+    for (let i = 0; i < 10; i++)
+      await expect(handshake(port, { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' })).rejects.toThrow();
+
+    await eventually(
+      () =>
+        principalAt(port).then(
+          (who) => who === 'nobody',
+          () => false,
+        ),
+      () => 'a handshake has its turn',
+    );
+  });
+});
+
+describe('client certificates', () => {
+  const edge = clientAuthority.issue({ commonName: 'edge' });
+  const forged = Certified.root('the clients’ authority').issue({ commonName: 'admin', names: [{ kind: 'DNS', value: 'admin.example' }] });
+  const expired = clientAuthority.issue({ commonName: 'late', from: new Date(Date.now() - 9e8), to: new Date(Date.now() - 1e6) });
+
+  it('TL3 asked for, they name their holder; without one a client is nobody', async () => {
+    const port = await secure({ clients: 'request' });
+
+    expect(await principalAt(port, edge)).toBe('CN=edge');
+    expect(await principalAt(port)).toBe('nobody');
+  });
+
+  it.each([
+    ['none', undefined],
+    ['one of another authority', forged],
+    ['an expired one', expired],
+    ['one with a weak signature', clientAuthority.issue({ commonName: 'weak', digest: 'sha1' })],
+    ['one with a weak key', clientAuthority.issue({ commonName: 'weak', rsaBits: 1024 })],
+    ['one that a client’s own certificate signed', edge.issue({ commonName: 'admin' })],
+  ])('TL3 required, %s is turned away, and where they are only asked for is nobody’s', async (what, client) => {
+    const required = await secure({ clients: 'require' });
+    await expect(principalAt(required, client)).rejects.toThrow();
+    expect(await principalAt(required, edge)).toBe('CN=edge');
+    await keeper.stop();
+
+    const asked = await secure({ clients: 'request' });
+    if (what === 'none') expect(await principalAt(asked, client)).toBe('nobody');
+    else await expect(principalAt(asked, client)).rejects.toThrow();
+  });
+
+  it('TL3 a common name counts for nothing beside alternative names, whatever stands in them', async () => {
+    const port = await secure({ clients: 'require' });
+    const named = (...names: { kind: 'DNS' | 'URI'; value: string }[]) => principalAt(port, clientAuthority.issue({ commonName: 'admin', names }));
+
+    expect(await named({ kind: 'DNS', value: 'tenant-a.example' })).toBe('DNS:tenant-a.example');
+    expect(await named({ kind: 'DNS', value: 'tenant-a.example' }, { kind: 'URI', value: 'spiffe://cluster/a' })).toBe('URI:spiffe://cluster/a');
+    expect(await named({ kind: 'DNS', value: 'a, URI:spiffe://cluster/admin' })).toMatch(/^DNS:"a/);
+  });
+
+  it('TL3 a chain of a hundred is refused or its own holder’s, and the server goes on', async () => {
+    const port = await secure({ clients: 'require' });
+    const chain: Certified[] = [];
+    let last = clientAuthority;
+    for (let i = 0; i < 100; i++) {
+      last = last.issue({ commonName: `authority ${i}`, authority: true });
+      chain.unshift(last);
+    }
+    const leaf = last.issue({ commonName: 'leaf' });
+
+    const end = await ask(port, { key: leaf.key, cert: [leaf, ...chain].map(({ cert }) => cert).join('') }).catch(() => 'refused');
+
+    expect(end === 'refused' || JSON.parse(end).principal === 'CN=leaf').toBe(true);
+    expect(await principalAt(port, edge)).toBe('CN=edge');
+  });
+
+  it('TL3 the holder is known to gRPC calls as well', async () => {
+    put(serverPair());
+    let who: string | undefined;
+    const { listener } = await listening({
+      source: await opened('require'),
+      predict: (_request, call) => {
+        who = call.tlsPrincipal;
+        return { prediction: new Uint8Array() };
+      },
+    });
+    const channel = credentials.createSsl(Buffer.from(authority.cert), Buffer.from(edge.key), Buffer.from(edge.cert));
+    const client = new GrpcClient(`localhost:${listener.port}`, Inference.fullName, {}, channel);
+    const nobody = new GrpcClient(`localhost:${listener.port}`, Inference.fullName, {}, Buffer.from(authority.cert));
+
+    await client.unary(Inference.methods.predictions, { modelName: 'm', modelVersion: '', input: new Map() });
+    const refused = await nobody.failure(Inference.methods.ping, {});
+    client.close();
+    nobody.close();
+
+    expect(who).toBe('CN=edge');
+    expect(refused.code).toBe(14);
+  });
+});
+
+describe('renewed files', () => {
+  it('TL4 are served to new connections, and those that are open go on', async () => {
+    const port = await secure();
+    const before = await fingerprint(port);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    await ask(port, { agent });
+    const renewed = serverPair();
+
+    put(renewed);
+    await eventually(
+      async () => (await fingerprint(port)) === renewed.fingerprint256,
+      () => 'the new certificate is served',
+    );
+
+    expect(before).not.toBe(renewed.fingerprint256);
+    expect(await ask(port, { agent })).toContain('nobody');
+    agent.destroy();
+    expect(failures).toBe(0);
+    expect(expiry).toBeGreaterThan(29 * 24 * 3600);
+  });
+
+  it('TL4 a session of before does not go on after them', async () => {
+    const port = await secure();
+    const first = await handshake(port, { maxVersion: 'TLSv1.2' });
+    const session = first.getSession();
+    first.destroy();
+    if (session === undefined) throw new Error('no session');
+    const again = async (): Promise<boolean> => {
+      const socket = await handshake(port, { maxVersion: 'TLSv1.2', session });
+      const isReused = socket.isSessionReused();
+      socket.destroy();
+      return isReused;
+    };
+    expect(await again()).toBe(true);
+    const renewed = serverPair();
+
+    put(renewed);
+    await eventually(
+      async () => (await fingerprint(port)) === renewed.fingerprint256,
+      () => 'the new certificate is served',
+    );
+
+    expect(await again()).toBe(false);
+  });
+
+  it.each([
+    ['broken', () => writeFileSync(join(folder, 'cert.pem'), 'no certificate')],
+    ['gone', () => rmSync(join(folder, 'key.pem'))],
+    ['of two pairs', () => writeFileSync(join(folder, 'key.pem'), serverPair().key)],
+    ['expired', () => put(authority.issue({ commonName: 'localhost', names: LOCAL, from: new Date(Date.now() - 9e8), to: new Date(Date.now() - 1e6) }))],
+    ['weak', () => put(authority.issue({ commonName: 'localhost', names: LOCAL, rsaBits: 1024 }))],
+  ])('TL4 that are %s leave the pair before them in use, are counted and told once; no request is lost', async (_, spoil) => {
+    const port = await secure();
+    const before = await fingerprint(port);
+    const asked: Promise<string>[] = [];
+    const traffic = setInterval(() => asked.push(ask(port)), 10);
+
+    spoil();
+    await eventually(
+      () => failures >= 3,
+      () => 'they were looked at',
+    );
+    clearInterval(traffic);
+
+    for (const text of await Promise.all(asked)) expect(text).toContain('nobody');
+    expect(await fingerprint(port)).toBe(before);
+    expect(log.lines.filter((line) => line.includes('The renewed TLS files are not used'))).toHaveLength(1);
+
+    const good = serverPair();
+    put(good);
+    await eventually(
+      async () => (await fingerprint(port)) === good.fingerprint256,
+      () => 'a good pair is taken after all',
+    );
+  });
+});
+
+describe('key material that protects too little', () => {
+  it.each([
+    ['an RSA key of 1024 bits', { rsaBits: 1024 }, 'its key is too short'],
+    ['a signature over SHA-1', { digest: 'sha1' }, 'it is signed over SHA-1'],
+  ] as const)('TL1 %s starts no listener', async (_, wish, why) => {
+    keeper = await secure().then(() => keeper);
+    put(authority.issue({ commonName: 'localhost', names: LOCAL, ...wish }));
+
+    await expect(opened()).rejects.toThrow(why);
+  });
+});
