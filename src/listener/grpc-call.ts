@@ -163,7 +163,7 @@ export class OngoingCall extends ServerInterceptingCall implements GrpcCall, Grp
       this.#principal = admission.principal;
       then(undefined);
     };
-    const admission = host.admission(method, { id, peer, authorization: this.#authorization });
+    const admission = host.admission(method, { id, peer, authorization: this.#authorization, tlsPrincipal: this.tlsPrincipal });
     if (admission instanceof Promise) void admission.then(take);
     else take(admission);
   }
