@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:http2';
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
-import type { Credentials } from '../admission/caller.js';
-import type { GrpcCall, GrpcReceiver, GrpcReply } from '../api/grpc-exchange.js';
+import type { Credentials, GrpcCall, GrpcReceiver, GrpcReply } from '../api/grpc-exchange.js';
 import type { GrpcMethod } from '../api/grpc-method.js';
 import { GRPC, type GrpcAdmission, type GrpcStatus } from '../api/grpc-status.js';
 import { NOBODY, type Principal } from '../inference/principal.js';

@@ -1,9 +1,11 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { type ConnectionInjector, Server as GrpcServer, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
-import type { Credentials } from '../admission/caller.js';
+import type { Credentials } from '../api/grpc-exchange.js';
 import type { GrpcMethod } from '../api/grpc-method.js';
 import { admissionOf, type GrpcAdmission } from '../api/grpc-status.js';
+import { isScope } from '../api/router.js';
+import { Invariant } from '../errors/admission.js';
 import { type GrantedScope, NOBODY, type Principal } from '../inference/principal.js';
 import type { Part } from '../lifecycle.js';
 import type { Log, Observer } from '../observability/observer.js';
@@ -62,6 +64,7 @@ export class GrpcListener implements Part, CallHost {
     this.#options = options;
     this.limits = options.limits;
     this.name = `gRPC listener ${hostAndPort(options.host, options.port)}`;
+    for (const { name, scope } of options.methods) if (!isScope(scope)) throw Invariant({ what: `the method ${name} has no scope` });
     this.#methods = new Map(options.methods.map((method) => [`/${method.service}/${method.name}`, method]));
     this.#grpc = this.#createGrpcServer();
     this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
