@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 const BEARER = /^Bearer[ \t]+(\S+)[ \t]*$/;
 /** Longer than any token or JWT of ours. */
@@ -15,5 +15,5 @@ export function bearerToken(values: readonly string[]): { readonly token: string
 
 /** What is kept and compared of a token: all digests are of one length. */
 export function digestOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+  return hash('sha256', token, 'buffer');
 }

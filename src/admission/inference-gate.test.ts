@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import { aDescription, KeptModelService } from '../../test/fixtures/kept-model-service.js';
+import { OF_TENANT_A } from '../../test/fixtures/caller.js';
+import { anInferenceRequest } from '../../test/fixtures/inference-request.js';
+import { aDescription, aServableModel, KeptModelService } from '../../test/fixtures/kept-model-service.js';
 import { ModelNotFound, ModelVersionNotFound } from '../errors/model.js';
 import type { Answer } from '../inference/part.js';
 import { ANYONE } from '../inference/principal.js';
@@ -49,4 +51,22 @@ it.each([true, false])('health, readiness and start-up models are those of the r
   Object.assign(models, { healthy: () => holds, ready: () => !holds, startupModels: () => ['b', 'a'] });
 
   expect([gate.healthy(), gate.ready(), gate.startupModels(ANYONE)]).toEqual([holds, !holds, ['b', 'a']]);
+});
+
+it("another's model is not found: not by name, not in the lists, and not by a request that came past the routes", () => {
+  const { models, gate } = aGate();
+  models.versions.push(aDescription({ model: aServableModel({ name: 'a-1' }) }));
+  Object.assign(models, { startupModels: () => ['m', 'a-1'] });
+  const said: string[] = [];
+  const answer: Answer = { part: ({ body }) => said.push(Buffer.from(body).toString()), fail: ({ code }) => said.push(code) };
+
+  for (const purpose of ['predict', 'explain', 'describe'] as const)
+    for (const model of ['m', 'a-1']) gate.submit(anInferenceRequest({ principal: OF_TENANT_A, model, purpose }), answer);
+
+  expect(said).toEqual(['MODEL_NOT_FOUND', 'done', 'MODEL_NOT_FOUND', 'done', 'MODEL_NOT_FOUND', 'done']);
+  expect([gate.modelNames(OF_TENANT_A), gate.startupModels(OF_TENANT_A)]).toEqual([['a-1'], ['a-1']]);
+  for (const ask of [gate.assertServed, gate.metadata, gate.modelReady]) {
+    expect(() => ask.call(gate, OF_TENANT_A, 'm', undefined)).toThrow(expect.toSatisfy(ModelNotFound.is));
+    expect(() => ask.call(gate, OF_TENANT_A, 'a-1', undefined)).not.toThrow();
+  }
 });

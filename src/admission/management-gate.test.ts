@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { aCaller } from '../../test/fixtures/caller.js';
+import { aCaller, OF_TENANT_A } from '../../test/fixtures/caller.js';
 import { aDescription, KeptModelService } from '../../test/fixtures/kept-model-service.js';
 import { BadRequest, MethodNotAllowed } from '../errors/admission.js';
+import { ModelNotFound } from '../errors/model.js';
 import { ManagementGate } from './management-gate.js';
 
 const CALLER = aCaller();
@@ -125,5 +126,37 @@ describe('the audit', () => {
     await gate.register(CALLER, { ...WISH, url });
 
     expect(audited).toEqual([[{ verb: 'register', subject, version: undefined }, 'done']]);
+  });
+});
+
+describe('for a caller who may manage some models only', () => {
+  const caller = aCaller({ principal: OF_TENANT_A });
+
+  it('the others are not found, in any call, and the audit says who tried', async () => {
+    const { models, gate, audited } = aGate(true);
+
+    await expect(gate.unregister(caller, 'm', undefined)).rejects.toSatisfy(ModelNotFound.is);
+    await expect(gate.scale(caller, { model: 'm', version: undefined, minWorkers: 0, maxWorkers: 0, synchronous: false })).rejects.toSatisfy(ModelNotFound.is);
+    for (const ask of [
+      () => gate.setDefault(caller, 'm', '1.0'),
+      () => gate.describe(caller, 'm', '1.0'),
+      () => gate.describeAll(caller, 'm'),
+      () => gate.hasWorkers(caller, 'm'),
+    ])
+      expect(ask).toThrow(expect.toSatisfy(ModelNotFound.is));
+    expect([gate.list(caller), gate.crashes(caller)]).toEqual([[], []]);
+
+    expect([models.unregistered, models.scaleWishes, [...models.defaults]]).toEqual([[], [], []]);
+    expect(audited.map(([, result]) => result)).toEqual(['MODEL_NOT_FOUND', 'MODEL_NOT_FOUND', 'MODEL_NOT_FOUND']);
+  });
+
+  it('a registration has to name its model, and within the patterns: the name in an archive could be any', async () => {
+    const { models, gate } = aGate(true);
+
+    await expect(gate.register(caller, WISH)).rejects.toThrow('This token may register a-* only: model_name has to be given and fit.');
+    await expect(gate.register(caller, { ...WISH, modelName: 'b-1' })).rejects.toSatisfy(ModelNotFound.is);
+    await gate.register(caller, { ...WISH, modelName: 'a-1' });
+
+    expect(models.registerWishes).toEqual([{ ...WISH, modelName: 'a-1' }]);
   });
 });

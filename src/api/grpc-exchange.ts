@@ -1,6 +1,8 @@
 import type { Caller } from '../admission/caller.js';
 import type { GrpcStatus } from './grpc-status.js';
 
+export type { Credentials } from '../admission/caller.js';
+
 /** What is known of one call beside its messages. Of a stream, `principal` is who it is at the message in hand. */
 export interface GrpcCall extends Caller {
   /** Fresh UUID: the request id of its predictions. */

@@ -14,7 +14,7 @@ export interface RouterOptions {
   readonly log: Log;
 }
 
-export type Authorize = (scopes: readonly [GrantedScope, ...GrantedScope[]], request: HttpRequest) => Principal | Promise<Principal>;
+type Authorize = (scopes: readonly [GrantedScope, ...GrantedScope[]], request: HttpRequest) => Principal | Promise<Principal>;
 
 interface Entry {
   readonly route: Route;

@@ -94,3 +94,16 @@ describe('the address of a server', () => {
     expect(at(undefined, { management: 'unix:/run/m.sock' })).toEqual({ url: 'http://localhost', socketPath: '/run/m.sock', text: 'unix:/run/m.sock' });
   });
 });
+
+it('a token of the environment goes before the key file', async () => {
+  const { url, heads } = await answering(200, '{}');
+  writeFileSync(keyFile, JSON.stringify({ management: { key: 'of-the-file' }, inference: { key: 'x' } }));
+  process.env.SCONCE_TOKEN = 'of-the-environment';
+  try {
+    await manage(to(url), 'GET', '/models', anything);
+  } finally {
+    delete process.env.SCONCE_TOKEN;
+  }
+
+  expect(heads[0]?.headers.authorization).toBe('Bearer of-the-environment');
+});

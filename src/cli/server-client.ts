@@ -12,8 +12,10 @@ const refusal = z.object({ code: z.number(), type: z.string(), message: z.string
 /** Longer than a worker may take to load by default, for which registering and scaling wait. */
 const TIMEOUT_MS = 130_000;
 
-/** The header of a door, from the key file if there is one. Throws ServerRefused for a file that is none. */
+/** The header of a door: the token of the environment, else from the key file if there is one. Throws ServerRefused for a file that is none. */
 export async function authorization(keyFile: string, door: DoorName): Promise<Record<string, string>> {
+  const { SCONCE_TOKEN: token } = process.env;
+  if (token) return { authorization: `Bearer ${token}` };
   const content = await readFile(keyFile, 'utf8').catch(() => undefined);
   if (content === undefined) return {};
   const read = keys.safeParse(parseJson(content));

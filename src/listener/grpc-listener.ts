@@ -8,9 +8,11 @@ import {
   type ServerInterceptingCallInterface,
   type ServerInterceptor,
 } from '@grpc/grpc-js';
-import type { Credentials } from '../admission/caller.js';
+import type { Credentials } from '../api/grpc-exchange.js';
 import type { GrpcMethod } from '../api/grpc-method.js';
 import { admissionOf, type GrpcAdmission, type GrpcStatus, renderStatus } from '../api/grpc-status.js';
+import { isScope } from '../api/router.js';
+import { Invariant } from '../errors/admission.js';
 import { HostMalformed, HostRefused } from '../errors/security.js';
 import { type GrantedScope, NOBODY, type Principal } from '../inference/principal.js';
 import type { Part } from '../lifecycle.js';
@@ -73,6 +75,7 @@ export class GrpcListener implements Part, CallHost {
     this.#options = options;
     this.limits = options.limits;
     this.name = `gRPC listener ${hostAndPort(options.host, options.port)}`;
+    for (const { name, scope } of options.methods) if (!isScope(scope)) throw Invariant({ what: `the method ${name} has no scope` });
     this.#methods = new Map(options.methods.map((method) => [`/${method.service}/${method.name}`, method]));
     this.#grpc = this.#createGrpcServer();
     this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
