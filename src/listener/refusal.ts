@@ -19,7 +19,7 @@ export function refuseConnection(socket: Socket, error: SconceError, cors: reado
 }
 
 /** Writes the last bytes of a connection and ends it; whatever the client still sends is read for a moment and dropped. */
-export function closeWith(socket: Socket, text: string): void {
+function closeWith(socket: Socket, text: string): void {
   socket.end(text);
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
