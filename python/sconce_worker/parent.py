@@ -274,7 +274,7 @@ def main() -> int:
         wish = wish_of(order)
         data, pid, report = enter(order, parent_pid, search_path, enclosures)
         told = None if report is None else report._asdict()
-        leave(worker.run(data, pid=pid, report=told, level="" if wish is None else wish.level))
+        leave(worker.run(data, pid=pid, report=told, wish=wish))
     if parent.gateway_gone:
         _remove_run_directory(arguments.run_directory)
     return 0
