@@ -6,6 +6,7 @@ first frame: at the level `standard` the worker goes on, at `strict` it ends.
 
 import errno
 import os
+import resource
 import select
 import shutil
 import sys
@@ -28,6 +29,7 @@ PROTECTIONS = (
     "processes",
 )
 _LINK_ABOVE_BYTES = 64 << 20
+_MOST_DESCRIPTORS = 1 << 16
 _READ_WITHOUT_ROOT = ("/proc", "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf")
 _ROOMS = ("/tmp", "/var/tmp", "/dev/shm")
 
@@ -53,6 +55,8 @@ class Wish(NamedTuple):
     hidden: tuple = ()
     # What all that it writes may take.
     roomBytes: int = 1 << 30
+    # The path of a program that the worker becomes, and of no other; "" for Python.
+    program: str = ""
     # A folder of this worker alone, where it can't have a root of its own.
     scratch: Optional[str] = None
 
@@ -84,6 +88,8 @@ class Enclosures:
         self._landlock = landlock.version()
         self._why_no_namespaces = ""
         self._why_no_user = ""
+        # In an enclosed child: the descriptor of the program that it is to become.
+        self.program = -1
 
     @property
     def gives_own_root(self) -> bool:
@@ -157,6 +163,8 @@ class Enclosures:
                 linux.raise_loopback()
             new_root.build(self._premises, self._root_plan(wish, directory, user))
         linux.close_all_but([*kept, *([] if self._alive is None else [self._alive])])
+        if wish.program:
+            self.program = _opened_out_of_reach(wish.program)
         _become(user)
         linux.gain_no_privileges()
         self._stay_bound()
@@ -263,11 +271,23 @@ class Enclosures:
             missing["files"] = f"Landlock: {error.strerror}"
 
     def _restrict_calls(self, wish: Wish, missing: dict) -> None:
-        calls = seccomp.Calls(exec=True, network=True) if wish.ranks else wish.calls
+        calls = seccomp.Calls(exec=True, network=True) if wish.ranks else wish.calls._replace(program=self.program)
         try:
             seccomp.apply(seccomp.program(calls))
         except OSError as error:
             missing["calls"] = f"seccomp: {error.strerror}"
+
+
+def _opened_out_of_reach(program: str) -> int:
+    """A descriptor that closes when the program starts, by a number that the process can't have again."""
+    opened = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    last = min(hard, _MOST_DESCRIPTORS) - 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (last + 1, last + 1))
+    os.dup2(opened, last, inheritable=False)
+    os.close(opened)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (last, last))
+    return last
 
 
 def _become(user: Optional[int]) -> None:

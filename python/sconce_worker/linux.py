@@ -33,6 +33,7 @@ NEW_MOUNTS, NEW_HOST_NAME, NEW_IPC, NEW_USER, NEW_PROCESSES, NEW_NETWORK = (
 )
 _CAPABILITIES_VERSION_3 = 0x20080522
 _AT_RECURSIVE = 0x8000
+_AT_EMPTY_PATH = 0x1000
 _SET_INTERFACE_FLAGS, _INTERFACE_UP = 0x8914, 1
 _LAST_DESCRIPTOR = 0xFFFFFFFF
 
@@ -156,6 +157,14 @@ def raise_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = struct.pack("16sH14x", b"lo", _INTERFACE_UP)
         fcntl.ioctl(any_socket, _SET_INTERFACE_FLAGS, request)
+
+
+def execute(descriptor: int, words: list, environment: dict) -> None:
+    """Becomes the program that is open as `descriptor`."""
+    arguments = [os.fsencode(word) for word in words]
+    settings = [os.fsencode(f"{name}={value}") for name, value in environment.items()]
+    pointers = [(ctypes.c_char_p * (len(texts) + 1))(*texts, None) for texts in (arguments, settings)]
+    syscall("execveat", descriptor, ctypes.c_char_p(b""), *pointers, _AT_EMPTY_PATH)
 
 
 def close_all_but(kept) -> None:

@@ -5,7 +5,8 @@ import os
 import sys
 from typing import NamedTuple, Optional
 
-from sconce_worker import torch_load
+from sconce_worker import advice, torch_load
+from sconce_worker.enclosure import Wish
 from ts.failure_text import failure_text, one_line, text_of, user_traceback
 from ts.model_loader import ModelLoaderFactory
 from ts.service import Service
@@ -23,9 +24,14 @@ class LoadOutcome(NamedTuple):
     service: Optional[Service]
 
 
-def load(order: dict) -> LoadOutcome:
-    """Loads the model of a LOAD frame. Only what isn't an Exception escapes (SystemExit, KeyboardInterrupt)."""
+def load(order: dict, wish: Optional[Wish] = None) -> LoadOutcome:
+    """Loads the model of a LOAD frame; `wish` is how the worker is enclosed, if it is.
+
+    Only what isn't an Exception escapes (SystemExit, KeyboardInterrupt).
+    """
     name = order["modelName"]
+    if wish is not None:
+        advice.give_for(name, order["modelDir"], wish)
     logging.info("model_name: %s, batchSize: %s", name, order["batchSize"])
     _limit_threads(order.get("threads"))
     torch_load.watch()

@@ -18,7 +18,7 @@ import time
 import warnings
 from typing import Optional
 
-from sconce_worker import descendants, linux, rank_group, worker
+from sconce_worker import descendants, linux, other_program, rank_group, worker
 from sconce_worker.enclosure import Enclosures
 from sconce_worker.ending import leave
 from sconce_worker.warden import Warden
@@ -266,12 +266,15 @@ def main() -> int:
             warden.close(with_bases=parent.gateway_gone)
     if order is not None:
         warden.enter(order.worker)
+        if order.program:
+            other_program.launch(order, parent_pid, enclosures)
+            leave(1)
         if order.launch:
             rank_group.launch(order, parent_pid, enclosures)
         wish = wish_of(order)
         data, pid, report = enter(order, parent_pid, search_path, enclosures)
         told = None if report is None else report._asdict()
-        leave(worker.run(data, pid=pid, report=told, level="" if wish is None else wish.level))
+        leave(worker.run(data, pid=pid, report=told, wish=wish))
     if parent.gateway_gone:
         _remove_run_directory(arguments.run_directory)
     return 0

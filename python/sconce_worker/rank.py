@@ -25,7 +25,7 @@ def main() -> int:
         # torchrun had to start programs; a rank needn't.
         seccomp.apply(seccomp.program(wish.calls._replace(network=True)))
     settle(order, search_path)
-    return worker.run(data, local_rank, report=report, level="" if wish is None else wish.level)
+    return worker.run(data, local_rank, report=report, wish=wish)
 
 
 if __name__ == "__main__":

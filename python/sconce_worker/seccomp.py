@@ -54,6 +54,8 @@ class Calls(NamedTuple):
     """What a filter lets through beyond the usual."""
 
     exec: bool = False
+    # A descriptor whose program may be run although others may not; -1: none.
+    program: int = -1
     # Sockets of the internet's families, and what tells of interfaces.
     network: bool = False
 
@@ -71,6 +73,9 @@ def program(calls: Calls, machine: str = "") -> bytes:
     code += [(_GREATER, 0, 1, LAST_KNOWN), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
     # Not EPERM: libc then takes clone instead, whose flags can be looked at.
     code += [(_EQUAL, 0, 1, number_of("clone3", machine)), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
+    if not calls.exec and calls.program >= 0:
+        is_other = [(_LOAD, 0, 0, _argument(0)), (_EQUAL, 1, 0, calls.program), _REFUSED]
+        code += _where("execveat", machine, is_other)
     denied = _ALWAYS if calls.exec else _ALWAYS + _EXEC
     for number in sorted(filter(None, (number_of(name, machine) for name in denied))):
         code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]

@@ -10,6 +10,7 @@ from typing import Optional
 from sconce_worker import frames, loading, output, profiling
 from sconce_worker.batch_answer import BatchAnswer
 from sconce_worker.departures import Departures
+from sconce_worker.enclosure import Wish
 from sconce_worker.silent_answer import SilentAnswer
 from sconce_worker.stepping import Steps
 
@@ -18,11 +19,13 @@ _LATE_TIMES = 64
 _IDLE_MS = 20
 
 
-def run(data: socket.socket, rank: int = 0, pid: int = 0, report: Optional[dict] = None, level: str = "") -> int:
+def run(
+    data: socket.socket, rank: int = 0, pid: int = 0, report: Optional[dict] = None, wish: Optional[Wish] = None
+) -> int:
     """Serves the gateway on `data` until it says stop or goes; gives the exit code. Only rank 0 answers.
 
-    `pid` is the process's number outside of its namespace, `report` what its enclosure holds: one of the level `strict`
-    that lacks something reads no archive.
+    `pid` is the process's number outside of its namespace, `wish` how it is enclosed and `report` what
+    of that holds: where the level is `strict` and something is lacking, no archive is read.
     """
     pid = pid or os.getpid()
     logging.info("[PID]%d", pid)
@@ -30,9 +33,9 @@ def run(data: socket.socket, rank: int = 0, pid: int = 0, report: Optional[dict]
     logging.info("Python runtime: %s", platform.python_version())
     try:
         data.sendall(frames.encode_hello(pid, platform.python_version(), report))
-        if level == "strict" and report["missing"]:
+        if wish is not None and wish.level == "strict" and report["missing"]:
             return 1
-        return _serve(data, frames.FrameReader(data), rank)
+        return _serve(data, frames.FrameReader(data), rank, wish)
     except BrokenPipeError:
         return _disconnected()
     except Exception:
@@ -40,7 +43,7 @@ def run(data: socket.socket, rank: int = 0, pid: int = 0, report: Optional[dict]
         return 1
 
 
-def _serve(data: socket.socket, reader: frames.FrameReader, rank: int) -> int:
+def _serve(data: socket.socket, reader: frames.FrameReader, rank: int, wish: Optional[Wish]) -> int:
     frame = _next(reader)
     if frame is None:
         return _disconnected()
@@ -58,7 +61,7 @@ def _serve(data: socket.socket, reader: frames.FrameReader, rank: int) -> int:
 
         loop = overlapping.new_loop()
     profiled = profiling.Profiler().run if profiling.is_wanted() else None
-    outcome = loading.load(order) if profiled is None else profiled(loading.load, order)
+    outcome = loading.load(order, wish) if profiled is None else profiled(loading.load, order, wish)
     data.sendall(frames.encode_loaded(outcome.code, outcome.message, outcome.last_line, outcome.traceback))
     if outcome.service is None:
         return 1

@@ -40,6 +40,8 @@ class ForkOrder(NamedTuple):
     launch: tuple = ()
     # What the worker may use; see Limits.
     limits: dict = {}  # noqa: RUF012
+    # The words of another program that becomes the worker, its path first; empty for Python.
+    program: tuple = ()
     # How many ranks a group has.
     ranks: int = 0
     # How it is enclosed; see enclosure.Wish. None: not at all.

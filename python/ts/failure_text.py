@@ -15,6 +15,8 @@ _IMPORT_MODULES = {
     "_frozen_importlib",
     "_frozen_importlib_external",
 }
+# What would help against an error, in a line; the worker sets it where it knows.
+advice = None
 _FIRST_LINES = 80
 _LAST_LINES = 120
 _LINE_CHARACTERS = 1000
@@ -38,6 +40,18 @@ def user_traceback(error: BaseException) -> str:
 
     Never raises an Exception, whatever the error's class makes of being looked at.
     """
+    return "\n".join([_traceback(error), *_advice(error)])
+
+
+def _advice(error: BaseException) -> list:
+    try:
+        line = "" if advice is None else advice(error)
+    except Exception:  # whatever the error's class does when it is looked at
+        line = ""
+    return [line] if line else []
+
+
+def _traceback(error: BaseException) -> str:
     try:
         told = traceback.TracebackException(type(error), error, _from_the_handler_on(error.__traceback__))
         text = "".join(told.format())

@@ -1,8 +1,9 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { Invariant } from '../errors/admission.js';
 import { LoadFailed } from '../errors/backend.js';
 import { SconceError } from '../errors/sconce-error.js';
 import { NativeGate } from './native-gate.js';
+import { ProcessPort } from './process-port.js';
 import { type FromThread, packBodies, type ThreadAnswer, type ThreadRequest, type ToThread } from './thread-messages.js';
 
 /** A loaded model as the thread's loop drives it. */
@@ -18,22 +19,56 @@ export interface ThreadModel {
   close(): Promise<void>;
 }
 
+/** The line to the gateway: of a thread, or of a process that serves the same model. */
+interface Port {
+  readonly data: Promise<unknown>;
+  readonly gate: NativeGate;
+  onMessage(receive: (message: ToThread) => void): void;
+  post(message: FromThread, transfer: readonly ArrayBuffer[]): void;
+  end(): void;
+}
+
 /**
- * The life of a worker thread: loads the model, answers batches in the order they came, ends when asked.
+ * The life of a worker thread, or of a process that is started with the same module: loads the model, answers batches in the order they came, ends when asked.
  * `load` gets the runner's `data` and rejects with LoadFailed; any other error's message becomes the text of one.
  */
 export async function serveThread(load: (data: unknown, gate: NativeGate) => Promise<ThreadModel>): Promise<void> {
-  const { data, gate } = readWorkerData(workerData);
+  const port = isMainThread ? processPort() : threadPort();
   try {
-    listen(await load(data, gate));
+    listen(port, await load(await port.data, port.gate));
   } catch (error) {
     const known = error instanceof SconceError ? error : LoadFailed({ status: 500, message: error instanceof Error ? error.message : String(error) }, error);
     if (known !== error) console.error(error);
-    post({ kind: 'load-failed', status: known.rendering.http, message: known.message });
+    port.post({ kind: 'load-failed', status: known.rendering.http, message: known.message }, []);
+    // A thread is ended by its owner; a process that has nothing to do ends by itself.
+    if (isMainThread) port.end();
   }
 }
 
-function listen(model: ThreadModel): void {
+function threadPort(): Port {
+  const { data, gate } = readWorkerData(workerData);
+  return {
+    data: Promise.resolve(data),
+    gate,
+    onMessage: (receive) => void parentPort?.on('message', receive),
+    post: (message, transfer) => parentPort?.postMessage(message, transfer),
+    end: () => process.exit(0),
+  };
+}
+
+/** A process is ended from outside whatever it does: nobody closes its gate. */
+function processPort(): Port {
+  const port = new ProcessPort();
+  return {
+    data: port.data,
+    gate: new NativeGate(),
+    onMessage: (receive) => port.onMessage(receive),
+    post: (message) => port.post(message),
+    end: () => port.end(),
+  };
+}
+
+function listen(port: Port, model: ThreadModel): void {
   let tail = Promise.resolve();
   let previousDoneAtMs = 0;
   const runBatch = async (message: Extract<ToThread, { kind: 'batch' }>, turn: Promise<void>): Promise<void> => {
@@ -47,27 +82,23 @@ function listen(model: ThreadModel): void {
     }
     await turn;
     const doneAtMs = performance.now();
-    postAnswers(message.id, doneAtMs - Math.max(arrivedAtMs, previousDoneAtMs), answers);
+    postAnswers(port, message.id, doneAtMs - Math.max(arrivedAtMs, previousDoneAtMs), answers);
     previousDoneAtMs = doneAtMs;
   };
-  parentPort?.on('message', (message: ToThread) => {
+  port.onMessage((message) => {
     if (message.kind === 'batch') tail = runBatch(message, tail);
-    else void tail.then(() => model.close()).finally(() => process.exit(0));
+    else void tail.then(() => model.close()).finally(() => port.end());
   });
-  post({ kind: 'loaded', facts: model.facts });
+  port.post({ kind: 'loaded', facts: model.facts }, []);
 }
 
-function postAnswers(id: number, handlerMs: number, answers: readonly ThreadAnswer[]): void {
+function postAnswers(port: Port, id: number, handlerMs: number, answers: readonly ThreadAnswer[]): void {
   const { bodies, transfer } = packBodies(
     answers.map((answer) => (answer.kind === 'answer' ? answer.body : '')),
     false,
   );
   const packed = answers.map((answer, index) => (answer.kind === 'answer' ? { ...answer, body: bodies[index] ?? new Uint8Array() } : answer));
-  post({ kind: 'done', id, handlerMs, answers: packed }, transfer);
-}
-
-function post(message: FromThread, transfer: readonly ArrayBuffer[] = []): void {
-  parentPort?.postMessage(message, transfer);
+  port.post({ kind: 'done', id, handlerMs, answers: packed }, transfer);
 }
 
 function readWorkerData(value: unknown): { readonly data: unknown; readonly gate: NativeGate } {

@@ -58,10 +58,10 @@ export function createBackends(
     devTracebacks,
     log: log.named('sconce.python'),
   });
-  const javascript = new JavascriptBackend({ environment, maxHeapMb: undefined, devTracebacks });
+  const javascript = new JavascriptBackend({ environment, maxHeapMb: undefined, devTracebacks, host: python });
   return new Map<ServableModel['backend'], Backend>([
     ['python', python],
-    ['onnx', new OnnxBackend({ maxImagePixels: settings.limitMaxImagePixels ? DEFAULT_MAX_IMAGE_PIXELS : Number.MAX_SAFE_INTEGER })],
+    ['onnx', new OnnxBackend({ maxImagePixels: settings.limitMaxImagePixels ? DEFAULT_MAX_IMAGE_PIXELS : Number.MAX_SAFE_INTEGER, host: python })],
     ['javascript', javascript],
   ]);
 }

@@ -3,7 +3,7 @@ import type { LogFiles } from './log-files.js';
 import { MetricFamily, type MetricSpec } from './metric-family.js';
 import { type MetricsConfig, SCONCE_METRICS } from './metrics-yaml.js';
 import type { Log } from './observer.js';
-import { parseMetricLine } from './worker-metric-line.js';
+import { parseMetricLine, type WorkerMetric } from './worker-metric-line.js';
 
 /** `log`: to the log files. `prometheus`: to the metrics page. `legacy`: the three inference counters to the page, the rest to the files. */
 export type MetricsMode = 'log' | 'prometheus' | 'legacy';
@@ -13,6 +13,9 @@ const LEGACY = new Set(['ts_inference_requests_total', 'ts_inference_latency_mic
 const MAX_FRAMES = 10_000;
 /** Metrics that `model_metrics_auto_detect` may add. */
 const MAX_DETECTED = 1000;
+/** As Prometheus has them; what begins with two underscores is its own. */
+const NAME = /^(?!__)[a-zA-Z_:][\w:]*$/;
+const LABEL = /^(?!__)[a-zA-Z_]\w*$/;
 
 export interface MetricsOptions {
   readonly mode: MetricsMode;
@@ -72,7 +75,7 @@ export class Metrics {
     }
     let family = this.#model.get(metric.name);
     if (family === undefined) {
-      if (!this.options.autoDetect || metric.type === undefined || this.#detected >= MAX_DETECTED) return true;
+      if (!this.options.autoDetect || metric.type === undefined || this.#detected >= MAX_DETECTED || !this.#mayBeAdded(metric)) return true;
       this.#detected += 1;
       family = new MetricFamily({
         type: metric.type,
@@ -92,6 +95,12 @@ export class Metrics {
     const ids = metric.requestIds === '' ? 'null' : metric.requestIds;
     this.options.files.modelMetric(`${this.#text(family.spec, metric.value, labels, metric.hostname)},requestID:${ids},timestamp:${metric.timestamp}`);
     return true;
+  }
+
+  /** Not under a name of the server's own, and on the page only with names that can stand there. */
+  #mayBeAdded({ name, dimensions }: WorkerMetric): boolean {
+    if (this.#server.has(name)) return false;
+    return this.options.mode !== 'prometheus' || (NAME.test(name) && dimensions.every(([label]) => LABEL.test(label)));
   }
 
   /** The metrics page. Empty in `log` mode, as TorchServe's is. `permits`: whether what is about a model may be shown; undefined: all may. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { JavascriptBackend } from '../../src/backends/javascript/javascript-backend.js';
 import { aServableModel, buildThreads } from '../fixtures/driven-runner.js';
+import { hosted } from '../fixtures/hosted-models.js';
 import { backendContract } from './backend.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sconce-handlers-'));
@@ -22,12 +23,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const model = (handler: string) => aServableModel({ backend: 'javascript', directory: folder, handler });
 
-backendContract(
-  'javascript',
-  () => new JavascriptBackend({ environment: {}, maxHeapMb: undefined }),
-  () => ({
-    echo: { model: model('echo.mjs'), bodies: ['"a"', '"b"'], answers: ['"a"', '"b"'] },
-    slow: { model: model('slow.mjs'), body: '"c"', answer: '"c"' },
-    broken: model('broken.mjs'),
-  }),
-);
+const models = () => ({
+  echo: { model: model('echo.mjs'), bodies: ['"a"', '"b"'], answers: ['"a"', '"b"'] },
+  slow: { model: model('slow.mjs'), body: '"c"', answer: '"c"' },
+  broken: model('broken.mjs'),
+});
+
+backendContract('javascript', () => new JavascriptBackend({ environment: {}, maxHeapMb: undefined }), models);
+backendContract('javascript in sandboxed processes', () => hosted((host) => new JavascriptBackend({ environment: {}, maxHeapMb: undefined, host })), models);

@@ -43,7 +43,7 @@ export function describedVersion(version: VersionDescription, withSandbox = fals
       pid: worker.pid,
       gpu: worker.gpu,
       gpuUsage: worker.gpuUsage,
-      ...(withSandbox ? { sandbox: worker.sandbox ?? null } : {}),
+      ...(withSandbox ? { sandbox: worker.sandbox ?? 'off' } : {}),
     })),
     jobQueueStatus: { remainingCapacity: queue.remainingCapacity, pendingRequests: queue.pendingRequests },
     ...(model.inputRules === undefined ? {} : { inputRules: model.inputRules }),

@@ -1,5 +1,7 @@
+import type { ServableModel } from '../../inference/servable-model.js';
 import { AbandonedThreads } from '../abandoned-threads.js';
 import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
+import type { ProcessHost } from '../hosted-program.js';
 import { threadEntry } from '../thread-entry.js';
 import { ThreadRunner } from '../thread-runner.js';
 import type { HandlerModelData } from './handler-model.js';
@@ -11,30 +13,29 @@ export interface JavascriptBackendOptions {
   readonly maxHeapMb: number | undefined;
   /** Whether a client hears the stack of what a handler threw: only where the client is the handler's author. No setting of a server turns it on. */
   readonly devTracebacks?: boolean | undefined;
+  /** Runs those handlers in processes of their own that are to; undefined: all are threads. */
+  readonly host?: ProcessHost | undefined;
 }
 
-/** Runs JavaScript and TypeScript handlers, each replica on a worker thread of its own. A thread keeps handlers apart; it is no sandbox. */
+/** Runs JavaScript and TypeScript handlers, each replica in a process of its own, or on a worker thread. A thread keeps handlers apart; it is no sandbox. */
 export class JavascriptBackend implements Backend {
   readonly name = 'javascript';
   readonly #abandoned = new AbandonedThreads();
 
   constructor(private readonly options: JavascriptBackendOptions) {}
 
-  prepare(): Promise<void> {
-    return Promise.resolve();
+  async prepare({ name }: ServableModel): Promise<void> {
+    if (this.options.host?.wants(name)) await this.options.host.prepareHost();
   }
 
   createRunner(spec: RunnerSpec, events: RunnerEvents): Runner {
-    const { environment, maxHeapMb, devTracebacks = false } = this.options;
-    return new ThreadRunner({
-      spec,
-      events,
-      abandoned: this.#abandoned,
-      entry: threadEntry(import.meta.url, 'handler-thread'),
-      data: () => dataFor(spec, devTracebacks),
-      environment,
-      maxHeapMb,
-    });
+    const { maxHeapMb, devTracebacks = false, host } = this.options;
+    const { name } = spec.model;
+    const environment = host?.visible(name, this.options.environment) ?? this.options.environment;
+    const entry = threadEntry(import.meta.url, 'handler-thread');
+    const data = dataFor(spec, devTracebacks);
+    if (host?.wants(name)) return host.createHosted(spec, events, { entry, environment, data: (directory) => ({ ...data, directory }) });
+    return new ThreadRunner({ spec, events, abandoned: this.#abandoned, entry, data: () => data, environment, maxHeapMb });
   }
 
   stop(): Promise<void> {

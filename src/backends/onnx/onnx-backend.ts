@@ -2,6 +2,7 @@ import type { ServableModel } from '../../inference/servable-model.js';
 import { readServedSignature, type ServedSignature } from '../../inference/served-signature.js';
 import { AbandonedThreads } from '../abandoned-threads.js';
 import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
+import type { ProcessHost } from '../hosted-program.js';
 import { threadEntry } from '../thread-entry.js';
 import { ThreadRunner } from '../thread-runner.js';
 import type { OnnxModelData } from './onnx-model.js';
@@ -10,11 +11,13 @@ import { readPipelineConfig } from './pipeline/pipeline-config.js';
 export interface OnnxBackendOptions {
   /** Pictures of more pixels are refused before they are decoded. */
   readonly maxImagePixels: number;
+  /** Runs those models in processes of their own that are to; undefined: all are threads. */
+  readonly host?: ProcessHost | undefined;
 }
 
 export const DEFAULT_MAX_IMAGE_PIXELS = 64_000_000;
 
-/** Runs ONNX models in-process: a worker thread with a session of its own per replica. */
+/** Runs ONNX models: a worker thread with a session of its own per replica, or a process where the operator wants one. */
 export class OnnxBackend implements Backend {
   readonly name = 'onnx';
   readonly #abandoned = new AbandonedThreads();
@@ -22,23 +25,29 @@ export class OnnxBackend implements Backend {
 
   constructor(private readonly options: OnnxBackendOptions) {}
 
-  prepare(): Promise<void> {
-    return Promise.resolve();
+  async prepare({ name }: ServableModel): Promise<void> {
+    if (this.options.host?.wants(name)) await this.options.host.prepareHost();
   }
 
   createRunner(spec: RunnerSpec, events: RunnerEvents): Runner {
+    const { host } = this.options;
+    const entry = threadEntry(import.meta.url, 'session-thread');
+    const loaded = (facts: unknown): void => {
+      const signature = readServedSignature(facts);
+      if (signature !== undefined) this.#signatures.set(spec.model, signature);
+    };
+    if (host?.wants(spec.model.name)) {
+      return host.createHosted(spec, events, { entry, environment: {}, data: (directory) => ({ ...this.#dataFor(spec), directory }), loaded });
+    }
     return new ThreadRunner({
       spec,
       events,
       abandoned: this.#abandoned,
-      entry: threadEntry(import.meta.url, 'session-thread'),
+      entry,
       data: () => this.#dataFor(spec),
       environment: {},
       maxHeapMb: undefined,
-      loaded: (facts) => {
-        const signature = readServedSignature(facts);
-        if (signature !== undefined) this.#signatures.set(spec.model, signature);
-      },
+      loaded,
     });
   }
 

@@ -1,4 +1,4 @@
-import { HandlerFailed, ResponseTooLarge } from '../../errors/backend.js';
+import { BadInput, HandlerFailed, ResponseTooLarge } from '../../errors/backend.js';
 import type { SconceError } from '../../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../../inference/batch.js';
 import type { WirePart, WorkerFrame } from './frames.js';
@@ -69,6 +69,16 @@ export class BatchesInFlight {
     if (batch.computing.size === 0) failOpen(batch, failure);
     else batch.held = { failure, timer: setTimeout(() => release(batch), HOLD_FAILURE_MS) };
     this.#end(batchId, batch, handlerMicros / 1000);
+    return undefined;
+  }
+
+  /** One request of a batch failed; the others go on. */
+  failed({ batchId, index, status, message }: Extract<WorkerFrame, { kind: 'request-failed' }>): BatchFault | undefined {
+    const batch = this.#batches.get(batchId);
+    if (batch === undefined || batch.handlerMs !== undefined || index >= batch.size || batch.ended[index] === true) return 'nonsense';
+    if (status !== 0 && (status <= 200 || status > 999)) return 'nonsense';
+    batch.ended[index] = true;
+    batch.sink.fail(index, status === 0 ? BadInput({ what: message }) : HandlerFailed({ status, message }));
     return undefined;
   }
 

@@ -54,6 +54,10 @@ export function verdictOf(
   return undefined;
 }
 
+export function howEnded({ code, signal }: { readonly code: number | undefined; readonly signal: string | undefined }): string {
+  return signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
+}
+
 /** Whether memory was what ended it; undefined where that can't be told. */
 export function outOfMemory(struck: Struck): boolean | undefined {
   return struck === 'unknown' ? undefined : struck === 'memory' || struck === 'machine-memory';

@@ -1,12 +1,21 @@
 import type { RunnerSpec } from '../backend.js';
+import type { HostedProgram } from '../hosted-program.js';
+import type { SandboxRules } from '../sandbox-policy.js';
 import { Enclosure } from './enclosure.js';
+import { nodeReads, nodeWords } from './node-program.js';
 import type { ForkOrder } from './parent.js';
 import type { PythonBackendOptions } from './python-options.js';
 import { type RankGroup, torchrunArguments } from './rank-group.js';
-import { workerEnvironment } from './worker-environment.js';
+import { visibleEnvironment } from './visible-environment.js';
+import { type WorkerEnvironment, workerEnvironment } from './worker-environment.js';
 
 /** What the gateway adds to a model's and the server's wishes. */
-type Given = Pick<ForkOrder, 'worker' | 'nonce' | 'socket_path' | 'limits'>;
+type Given = Pick<ForkOrder, 'worker' | 'nonce' | 'socket_path' | 'limits'> & {
+  readonly group: RankGroup | undefined;
+  readonly ownRoots: boolean;
+  /** What becomes the worker, if it isn't Python. */
+  readonly program: HostedProgram | undefined;
+};
 
 export interface OrderedWorker {
   readonly order: ForkOrder;
@@ -15,17 +24,13 @@ export interface OrderedWorker {
 }
 
 /** Everything a parent needs to make one worker, and its place, which the caller gives back when the worker has ended. */
-export async function orderWorker(
-  spec: RunnerSpec,
-  options: PythonBackendOptions,
-  { group, ownRoots, ...given }: Given & { readonly group: RankGroup | undefined; readonly ownRoots: boolean },
-): Promise<OrderedWorker> {
+export async function orderWorker(spec: RunnerSpec, options: PythonBackendOptions, { group, ownRoots, program, ...given }: Given): Promise<OrderedWorker> {
   const rules = options.sandbox?.policy.of(spec.model.name);
   const launch = group === undefined ? [] : torchrunArguments(spec, group.size, rules === undefined || rules.level === 'off' ? options.logFolder : '/tmp');
-  const enclosure = await enclose(spec, options, { ...given, group, ownRoots });
+  const enclosure = await enclose(spec, options, { ...given, group, ownRoots, program });
   const directory = enclosure?.directory ?? spec.model.directory;
   const moved = { ...spec, model: { ...spec.model, directory } };
-  const { environment, pythonPath } = workerEnvironment(options, moved, enclosure === undefined ? undefined : rules);
+  const { environment, pythonPath } = environmentOf(program, options, moved, enclosure === undefined ? undefined : rules);
   const order: ForkOrder = {
     ...given,
     title: `model_service_worker.py ${spec.workerName}`,
@@ -34,16 +39,28 @@ export async function orderWorker(
     directory,
     cores: spec.share.cores ?? [],
     launch,
+    program: program === undefined ? [] : nodeWords(program, spec.workerName),
     ranks: group?.size ?? 0,
     enclosure: enclosure?.wish,
   };
   return { order, enclosure };
 }
 
+function environmentOf(
+  program: HostedProgram | undefined,
+  options: PythonBackendOptions,
+  spec: RunnerSpec,
+  rules: SandboxRules | undefined,
+): WorkerEnvironment {
+  if (program === undefined) return workerEnvironment(options, spec, rules);
+  const { environment } = program;
+  return { environment: rules === undefined ? environment : visibleEnvironment(environment, rules.environment), pythonPath: [] };
+}
+
 async function enclose(
   { model, device }: RunnerSpec,
   { sandbox, runDirectory, inheritedPythonPath, metricsConfigPath }: PythonBackendOptions,
-  { worker, limits, group, ownRoots }: Parameters<typeof orderWorker>[2],
+  { worker, limits, group, ownRoots, program }: Given,
 ): Promise<Enclosure | undefined> {
   const rules = sandbox?.policy.of(model.name);
   if (sandbox === undefined || rules === undefined || rules.level === 'off') return undefined;
@@ -53,7 +70,10 @@ async function enclose(
     isGroup: group !== undefined,
     onGpu: device.kind === 'gpu',
     memoryBytes: limits.memoryBytes,
-    reads: [...inheritedPythonPath.split(':'), metricsConfigPath ?? '', model.python?.packages ?? ''].filter((path) => path.startsWith('/')),
+    reads:
+      program === undefined
+        ? [...inheritedPythonPath.split(':'), metricsConfigPath ?? '', model.python?.packages ?? ''].filter((path) => path.startsWith('/'))
+        : nodeReads(program),
     ownRoots,
     runDirectory,
     key: worker,

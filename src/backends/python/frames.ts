@@ -7,7 +7,18 @@ import { ByteCursor } from './byte-cursor.js';
 // test/contract/frame-vectors.json binds both.
 
 /** Frame types. Below 0x80: gateway to worker; from 0x80: worker to gateway. */
-export const FRAME = { load: 0x01, batch: 0x02, stop: 0x03, cancel: 0x04, hello: 0x81, loaded: 0x82, parts: 0x83, batchError: 0x84, batchDone: 0x85 } as const;
+export const FRAME = {
+  load: 0x01,
+  batch: 0x02,
+  stop: 0x03,
+  cancel: 0x04,
+  hello: 0x81,
+  loaded: 0x82,
+  parts: 0x83,
+  batchError: 0x84,
+  batchDone: 0x85,
+  requestFailed: 0x86,
+} as const;
 
 /** Bytes of a frame before its payload. */
 export const FRAME_HEAD_BYTES = 5;
@@ -40,12 +51,22 @@ export interface WirePart {
 
 export type WorkerFrame =
   | { readonly kind: 'hello'; readonly pid: number; readonly python: string; readonly sandbox?: SandboxReport }
-  | { readonly kind: 'loaded'; readonly code: number; readonly message: string; readonly lastLine: string; readonly traceback?: string }
+  | {
+      readonly kind: 'loaded';
+      readonly code: number;
+      readonly message: string;
+      readonly lastLine: string;
+      readonly traceback?: string;
+      /** What a program that isn't Python tells of its model. */
+      readonly facts?: unknown;
+    }
   | { readonly kind: 'parts'; readonly batchId: number; readonly final: boolean; readonly handlerMicros: number; readonly parts: readonly WirePart[] }
   | { readonly kind: 'batch-error'; readonly batchId: number; readonly code: number; readonly message: string; readonly handlerMicros: number }
-  | { readonly kind: 'batch-done'; readonly batchId: number };
+  | { readonly kind: 'batch-done'; readonly batchId: number }
+  /** One request of a batch failed; `status` 0: its input cannot be taken. Not said by Python's workers. */
+  | { readonly kind: 'request-failed'; readonly batchId: number; readonly index: number; readonly status: number; readonly message: string };
 
-export function encodeLoad(order: LoadOrder): Buffer {
+export function encodeLoad(order: LoadOrder | object): Buffer {
   const json = Buffer.from(JSON.stringify(order));
   const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + json.length);
   writeHead(frame, FRAME.load, json.length);
@@ -72,8 +93,12 @@ export function encodeCancel(requestIds: readonly string[]): Buffer {
 /** Longest frame that its length field can tell, in bytes. */
 const MAX_FRAME_BYTES = 0xffff_ffff;
 
+/** By it a program that isn't Python is told a request's purpose; no client can send a header of that name. */
+export const PURPOSE_HEADER = ':purpose';
+
 /** The BATCH frame of some requests in one buffer; undefined when it would be longer than a frame can be (4 GiB). Throws nothing. */
-export function encodeBatch(batchId: number, requests: readonly InferenceRequest[]): Buffer | undefined {
+export function encodeBatch(batchId: number, given: readonly InferenceRequest[], withPurpose = false): Buffer | undefined {
+  const requests = withPurpose ? given.map((request) => ({ ...request, headers: [[PURPOSE_HEADER, request.purpose] as const, ...request.headers] })) : given;
   let size = 6;
   for (const request of requests) size += requestBytes(request);
   if (size + 1 > MAX_FRAME_BYTES) return undefined;
@@ -130,6 +155,7 @@ export function decodeWorkerFrame(type: number, payload: Buffer): WorkerFrame | 
   if (type === FRAME.parts) return decodeParts(new ByteCursor(payload));
   if (type === FRAME.batchError) return decodeBatchError(new ByteCursor(payload));
   if (type === FRAME.batchDone) return decodeBatchDone(new ByteCursor(payload));
+  if (type === FRAME.requestFailed) return decodeRequestFailed(new ByteCursor(payload));
   if (type === FRAME.hello) return decodeHello(payload);
   if (type === FRAME.loaded) return decodeLoaded(payload);
   return undefined;
@@ -167,6 +193,14 @@ function decodeBatchDone(cursor: ByteCursor): WorkerFrame | undefined {
   return cursor.atEnd ? { kind: 'batch-done', batchId } : undefined;
 }
 
+function decodeRequestFailed(cursor: ByteCursor): WorkerFrame | undefined {
+  const batchId = cursor.u32();
+  const index = cursor.u16();
+  const status = cursor.u16();
+  const message = cursor.text();
+  return cursor.atEnd ? { kind: 'request-failed', batchId, index, status, message } : undefined;
+}
+
 function decodeHello(payload: Buffer): WorkerFrame | undefined {
   const { pid, python, sandbox } = objectOf(payload);
   const report = readSandboxReport(sandbox);
@@ -175,9 +209,10 @@ function decodeHello(payload: Buffer): WorkerFrame | undefined {
 }
 
 function decodeLoaded(payload: Buffer): WorkerFrame | undefined {
-  const { code, message, lastLine, traceback } = objectOf(payload);
+  const { code, message, lastLine, traceback, facts } = objectOf(payload);
   if (typeof code !== 'number' || typeof message !== 'string' || typeof lastLine !== 'string') return undefined;
-  return { kind: 'loaded', code, message, lastLine, ...(typeof traceback === 'string' ? { traceback } : {}) };
+  const more = { ...(typeof traceback === 'string' ? { traceback } : {}), ...(facts === undefined ? {} : { facts }) };
+  return { kind: 'loaded', code, message, lastLine, ...more };
 }
 
 function objectOf(payload: Buffer): Readonly<Record<string, unknown>> {

@@ -25,6 +25,8 @@ export interface ForkOrder {
   readonly launch?: readonly string[];
   /** What is undefined is not sent, and not limited. */
   readonly limits: Omit<WorkerLimits, 'logBytesPerS'>;
+  /** The words of another program that becomes the worker, its path first; none for Python. */
+  readonly program: readonly string[];
   /** How many ranks a group has; 0 for a worker alone. */
   readonly ranks: number;
   /** undefined: the worker has all rights of the server. */

@@ -36,6 +36,15 @@ export class Parents {
     return cold;
   }
 
+  /** A parent for workers that aren't Python, ready. Rejects with BackendUnavailable. */
+  async plainParent(): Promise<WarmParent> {
+    // One that is there already has what it takes.
+    const warm = this.#kept.get(`warm ${this.options.interpreter}`);
+    const parent = warm?.parent.alive ? warm.parent : this.#get(this.options.interpreter, false);
+    await parent.ready;
+    return parent;
+  }
+
   async end(): Promise<void> {
     this.#ended = true;
     const all = [...this.#kept.values()];

@@ -1,14 +1,16 @@
 import type { ServableModel } from '../../inference/servable-model.js';
 import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
+import type { HostedProgram, ProcessHost } from '../hosted-program.js';
 import { Parents } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
+import { visibleEnvironment } from './visible-environment.js';
 import { WorkerChannels } from './worker-channels.js';
 import { WorkerProcess } from './worker-process.js';
 
 const NO_NEEDS = { network: false, exec: false };
 
 /** Runs TorchServe handlers in processes of their own, forked from a warm interpreter. */
-export class PythonBackend implements Backend {
+export class PythonBackend implements Backend, ProcessHost {
   readonly name = 'python';
   readonly #channels: WorkerChannels;
   readonly #parents: Parents;
@@ -30,6 +32,26 @@ export class PythonBackend implements Backend {
   createRunner(spec: RunnerSpec, events: RunnerEvents): Runner {
     this.#lastKey += 1;
     return new WorkerProcess(this.#lastKey, spec, events, { channels: this.#channels, parents: this.#parents, options: this.options });
+  }
+
+  /** Whether a model that isn't Python's runs in a process of ours. */
+  wants(model: string): boolean {
+    return this.options.sandbox?.policy.of(model).isolation === 'process';
+  }
+
+  visible(model: string, environment: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const rules = this.options.sandbox?.policy.of(model);
+    return rules === undefined || rules.level === 'off' ? environment : visibleEnvironment(environment, rules.environment);
+  }
+
+  async prepareHost(): Promise<void> {
+    await this.#channels.listen();
+    await this.#parents.plainParent();
+  }
+
+  createHosted(spec: RunnerSpec, events: RunnerEvents, program: HostedProgram): Runner {
+    this.#lastKey += 1;
+    return new WorkerProcess(this.#lastKey, spec, events, { channels: this.#channels, parents: this.#parents, options: this.options }, program);
   }
 
   async stop(): Promise<void> {

@@ -6,10 +6,11 @@ import { NO_LIMITS, stricter, type WorkerLimits } from '../../inference/worker-l
 import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren } from '../../platform/processes.js';
 import type { Runner, RunnerEvents, RunnerExit, RunnerSpec } from '../backend.js';
 import { LATE, looksOutOfMemory } from '../crash-log.js';
+import type { HostedProgram } from '../hosted-program.js';
 import { LineTail } from '../line-tail.js';
 import { missingText, type SandboxReport } from '../sandbox-report.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
-import { outOfMemory, verdictOf } from './confinement.js';
+import { howEnded, outOfMemory, verdictOf } from './confinement.js';
 import { DataLines } from './data-lines.js';
 import type { Enclosure } from './enclosure.js';
 import { orderWorker } from './fork-order.js';
@@ -99,10 +100,12 @@ export class WorkerProcess implements Runner {
     private readonly spec: RunnerSpec,
     private readonly events: RunnerEvents,
     private readonly surroundings: WorkerSurroundings,
+    /** What becomes the worker, if it isn't Python. */
+    private readonly program?: HostedProgram,
   ) {
     const overlaps = spec.model.config.asyncCommunication ?? false;
     this.#limits = stricter(surroundings.options.confinement.limits, spec.model.config.sconce.limits ?? NO_LIMITS);
-    this.#group = rankGroupOf(spec.model.config);
+    this.#group = program === undefined ? rankGroupOf(spec.model.config) : undefined;
     this.#directory = spec.model.directory;
     this.pipelineDepth = this.#group !== undefined ? GROUP_PIPELINE_DEPTH : overlaps ? OVERLAP_DEPTH : PIPELINE_DEPTH;
     this.#lines = new DataLines(this.#group?.size ?? 1);
@@ -135,7 +138,7 @@ export class WorkerProcess implements Runner {
   run(batch: Batch, sink: BatchSink): void {
     if (this.#state !== 'ready') return;
     const id = this.#batches.add(batch, sink);
-    const frame = encodeBatch(id, batch.requests);
+    const frame = encodeBatch(id, batch.requests, this.program !== undefined);
     if (frame === undefined) this.#batches.refuse(id, BadInput({ what: 'The inputs of the batch are longer than 4 GiB.' }));
     // An idle worker gets its batch at once.
     else this.#lines.send(frame, this.#group?.receivers ?? 1, this.#batches.count > 1);
@@ -176,14 +179,14 @@ export class WorkerProcess implements Runner {
   async #fork(): Promise<void> {
     const { channels, parents, options } = this.surroundings;
     await channels.listen();
-    const parent = await parents.parentFor(this.spec.model);
+    const parent = this.program === undefined ? await parents.parentFor(this.spec.model) : await parents.plainParent();
     const { ownRoots } = await parent.ready;
     if (this.#state !== 'loading') return;
     const expected = channels.expect(this.key, this.#group?.size ?? 0, (name, socket, first) => this.#take(name, socket, first));
     this.#expected = expected;
     const { logBytesPerS: _, ...limits } = this.#limits;
     const given = { worker: this.key, nonce: expected.nonce, socket_path: channels.socketPath, limits };
-    const { order, enclosure } = await orderWorker(this.spec, options, { ...given, group: this.#group, ownRoots });
+    const { order, enclosure } = await orderWorker(this.spec, options, { ...given, group: this.#group, ownRoots, program: this.program });
     if (this.#state !== 'loading') return void enclosure?.give();
     this.#enclosure = enclosure;
     this.#directory = order.directory;
@@ -222,8 +225,7 @@ export class WorkerProcess implements Runner {
   #frames(rank: number, socket: Socket): (chunk: Buffer) => void {
     const { maxResponseBytes } = this.spec;
     // Only when all are there: from then on no secret is of use, and code of the model may run.
-    if (this.#lines.connect(rank, socket))
-      this.#lines.send(encodeLoad(loadOrder(this.spec, this.#directory, this.surroundings.options)), this.#lines.count, false);
+    if (this.#lines.connect(rank, socket)) this.#lines.send(encodeLoad(this.#loadOrder()), this.#lines.count, false);
     socket.on('close', () => this.#lineClosed(rank));
     const reader = new FrameReader(maxResponseBytes + FRAME_ROOM_BYTES, (type, payload) => this.#frame(rank, decodeWorkerFrame(type, payload)));
     return (chunk) => {
@@ -231,6 +233,10 @@ export class WorkerProcess implements Runner {
       if (fault === undefined || !this.#listens) return;
       this.#fault(fault.kind === 'too-long' && fault.type === FRAME.parts ? 'too-large' : 'nonsense');
     };
+  }
+
+  #loadOrder(): object {
+    return this.program?.data(this.#directory) ?? loadOrder(this.spec, this.#directory, this.surroundings.options);
   }
 
   #lineClosed(rank: number): void {
@@ -287,14 +293,16 @@ export class WorkerProcess implements Runner {
   #batchFrame(rank: number, frame: Exclude<WorkerFrame, { kind: 'hello' | 'loaded' }>): BatchFault | undefined {
     if (frame.kind === 'batch-done') return this.#batches.computed(frame.batchId, rank);
     if (rank !== 0) return 'nonsense';
+    if (frame.kind === 'request-failed') return this.#batches.failed(frame);
     return frame.kind === 'parts' ? this.#batches.parts(frame) : this.#batches.error(frame);
   }
 
-  #loaded({ code, message, lastLine, traceback }: Extract<WorkerFrame, { kind: 'loaded' }>): boolean {
+  #loaded({ code, message, lastLine, traceback, facts }: Extract<WorkerFrame, { kind: 'loaded' }>): boolean {
     if (code === 200) {
       if (!this.#lines.allLoaded) return true;
       this.#clear('startup');
       this.#state = 'ready';
+      this.program?.loaded?.(facts);
       this.#settleLoad?.resolve();
       this.#settleLoad = undefined;
       return true;
@@ -404,8 +412,4 @@ export class WorkerProcess implements Runner {
     clearTimeout(this.#timers.get(purpose));
     this.#timers.delete(purpose);
   }
-}
-
-function howEnded({ code, signal }: { readonly code: number | undefined; readonly signal: string | undefined }): string {
-  return signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
 }
