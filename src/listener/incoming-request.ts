@@ -61,7 +61,7 @@ export class IncomingRequest implements HttpRequest {
   }
 
   get headers(): readonly HeaderPair[] {
-    this.#headers ??= pairsOf(this.#message.rawHeaders);
+    this.#headers ??= pairsOf(this.#message.rawHeaders, this.body.length);
     return this.#headers;
   }
 
@@ -88,8 +88,15 @@ export function firstHeader(rawHeaders: readonly string[], lowerCaseName: string
   return undefined;
 }
 
-function pairsOf(rawHeaders: readonly string[]): HeaderPair[] {
+/** As the client sent them; a body that came in chunks is told by its length, since chunks end here. */
+function pairsOf(rawHeaders: readonly string[], bodyBytes: number): HeaderPair[] {
   const pairs: HeaderPair[] = [];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) pairs.push([rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '']);
+  let cameInChunks = false;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    if (name.toLowerCase() === 'transfer-encoding') cameInChunks = true;
+    else pairs.push([name, rawHeaders[i + 1] ?? '']);
+  }
+  if (cameInChunks) pairs.push(['content-length', String(bodyBytes)]);
   return pairs;
 }

@@ -39,6 +39,19 @@ describe('reading a request', () => {
     expect(JSON.parse(chunked.body)).toMatchObject({ bytes: 100_000, text: body });
   });
 
+  it('a body in chunks is told to handlers by its length', async () => {
+    const { handler, next } = heldExchanges();
+    const { client } = await aListener({ handler });
+    const one = await client();
+
+    one.send('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n');
+
+    expect((await next()).request.headers).toEqual([
+      ['Host', 'x'],
+      ['content-length', '5'],
+    ]);
+  });
+
   it('a body one byte over the limit is 413 with nothing in it, and is not logged', async () => {
     const { client, answers } = await aListener({ limits: { maxRequestBytes: 100 } });
     const announced = await client();

@@ -9,18 +9,23 @@ const BOUNDARY = 'a-boundary-of-the-tests';
 
 /** One request on a connection of its own. Rejects when no head comes within three minutes, or none before the connection closes. */
 export async function exchange(address: string, request: ArchiveRequest, places: Places): Promise<Answer> {
-  const { host, port } = new URL(address);
+  const { host } = new URL(address);
   const body = request.body === undefined ? undefined : bytesOf(request.body, places);
   const headers: [string, string][] = [['Host', host], ...Object.entries(request.headers ?? {})];
   if (isForm(request.body)) headers.push(['Content-Type', `multipart/form-data; boundary=${BOUNDARY}`]);
   if (body !== undefined) headers.push(['Content-Length', String(body.length)]);
   const head = [`${request.method ?? 'POST'} ${request.path} HTTP/1.1`, ...headers.map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n');
-  const client = await RawClient.open({ port: Number(port) });
+  return exchangeBytes(address, Buffer.concat([Buffer.from(head), body ?? Buffer.alloc(0)]));
+}
+
+/** Sends bytes, which may be no HTTP, on a connection of their own. Rejects as `exchange` does. */
+export async function exchangeBytes(address: string, bytes: Uint8Array): Promise<Answer> {
+  const client = await RawClient.open({ port: Number(new URL(address).port) });
   const patience = setTimeout(() => client.close(), ANSWERS_WITHIN_MS);
   try {
-    client.send(Buffer.concat([Buffer.from(head), body ?? Buffer.alloc(0)]));
+    client.send(bytes);
     const received = await client.until((text) => isWhole(text)).catch(() => client.received);
-    if (!received.includes('\r\n\r\n')) throw new Error(`${request.path} was not answered: ${JSON.stringify(received)}`);
+    if (!received.includes('\r\n\r\n')) throw new Error(`${Buffer.from(bytes).toString().slice(0, 60)} was not answered: ${JSON.stringify(received)}`);
     return parse(received);
   } finally {
     clearTimeout(patience);

@@ -3,15 +3,14 @@ import type { Places, Step, TestArchive } from '../archives/archive.js';
 import type { BuiltArchive } from '../archives/build-archives.js';
 import { exchange } from '../archives/exchange.js';
 import { runStep, type ServerUnderTest } from '../archives/run-step.js';
-import type { Comparison, ComparisonGroup, KnownDifference, Observed } from './comparison.js';
+import type { Comparison, ComparisonGroup, Observed } from './comparison.js';
+import { withoutMoments } from './moments.js';
 import { observedAnswer, withoutIds } from './rest-answer.js';
 
 const READY_WITHIN_MS = 10_000;
-/** Keys of a model's description whose values no two runs share. */
-const OF_THE_MOMENT = new Set(['startTime', 'pid', 'memoryUsage', 'id', 'loadedAtStartup']);
 
 /** One archive: it is registered, described, asked everything that its steps ask, and unregistered. */
-export function archiveGroup(root: string, archive: TestArchive, built: BuiltArchive, known: readonly KnownDifference[]): ComparisonGroup {
+export function archiveGroup(root: string, archive: TestArchive, built: BuiltArchive): ComparisonGroup {
   const places: Places = { root, madeFolder: built.madeFolder };
   const { name } = archive;
   const manage = (method: string, path: string) => async (server: ServerUnderTest) => {
@@ -23,13 +22,13 @@ export function archiveGroup(root: string, archive: TestArchive, built: BuiltArc
     settings: archive.settings ?? {},
     store: [built.file],
     comparisons: [
-      { name: 'registers', ask: manage('POST', `/models?url=${basename(built.file)}&initial_workers=1&synchronous=true`), known },
-      { name: 'is described', ask: (server) => describedWhenReady(server, name, places), known },
-      ...archive.steps.map((step): Comparison => ({ name: step.name, ask: (server) => askStep(server, step, places), known, ...toleranceOf(archive) })),
+      { name: 'registers', ask: manage('POST', `/models?url=${basename(built.file)}&initial_workers=1&synchronous=true`) },
+      { name: 'is described', ask: (server) => describedWhenReady(server, name, places) },
+      ...archive.steps.map((step): Comparison => ({ name: step.name, ask: (server) => askStep(server, step, places), ...toleranceOf(archive) })),
       ...(archive.answersCustomizedDescribe === false
         ? []
-        : [{ name: 'is described with what it says of itself', ask: manage('GET', `/models/${name}?customized=true`), known }]),
-      { name: 'unregisters', ask: manage('DELETE', `/models/${name}`), known },
+        : [{ name: 'is described with what it says of itself', ask: manage('GET', `/models/${name}?customized=true`) }]),
+      { name: 'unregisters', ask: manage('DELETE', `/models/${name}`) },
     ],
   };
 }
@@ -68,12 +67,4 @@ function withoutMomentsOfLine(line: string): string {
   return withoutIds(line)
     .replace(/^\S+ - /, '<time> - ')
     .replace(/timestamp:\d+/, 'timestamp:<time>');
-}
-
-function withoutMoments(value: Observed): Observed {
-  if (Array.isArray(value)) return value.map(withoutMoments);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, OF_THE_MOMENT.has(key) ? `<${typeof inner}>` : key === 'written' ? '<as json>' : withoutMoments(inner)]),
-  );
 }

@@ -1,42 +1,49 @@
-// The real TorchServe 0.12 and Sconce, asked the same, side by side. Closes with one line of figures; exit code 1 when something differs that isn't meant to.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+// The real TorchServe 0.12 and Sconce, asked the same, side by side; then real clients at Sconce. Closes with one line of figures; exit code 1 when something
+// differs that isn't meant to.
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildArchives } from '../archives/build-archives.js';
 import { CATALOGUE, commonSettings } from '../archives/catalogue.js';
 import { archiveGroup } from './archives.js';
+import { CLIENT_CHECKS, checkWithClients } from './clients/client-checks.js';
 import type { Comparison, ComparisonGroup, Observed } from './comparison.js';
-import { type Difference, differences } from './difference.js';
 import { KNOWN } from './known-differences.js';
-import { type Pair, startPair } from './pair.js';
+import { type Models, makeModels } from './models.js';
+import { type OneServer, type Pair, startPair } from './pair.js';
+import { protocolGroups } from './protocol-groups.js';
+import { Tally } from './tally.js';
 
 const root = process.env.SCONCE_CONFORMANCE_ROOT ?? process.cwd();
 const python = process.env.SCONCE_CONFORMANCE_PYTHON ?? 'python3';
+const clientPython = process.env.SCONCE_CONFORMANCE_CLIENTS ?? 'python3';
 const peerBin = join(root, '.cache', 'peer', 'bin');
 /** Groups whose name holds one of these; all without any. */
 const wanted = (process.env.SCONCE_CONFORMANCE_ONLY ?? '').split(',').filter((word) => word !== '');
+const isWanted = (name: string): boolean => wanted.length === 0 || wanted.some((word) => name.includes(word));
 
-let passed = 0;
-let failed = 0;
-const meant = new Set<string>();
-let running: Pair | undefined;
-let interrupted = false;
+const tally = new Tally();
+let running: Pick<Pair, 'stop'> | undefined;
+const interruption = new AbortController();
 
-async function groups(): Promise<readonly ComparisonGroup[]> {
-  const archives = CATALOGUE.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
+async function groups(models: Models): Promise<readonly ComparisonGroup[]> {
+  const archives = CATALOGUE.filter(({ name }) => isWanted(name));
   console.log(`Making ${archives.length} archives …`);
   const built = await buildArchives(root, python, archives);
-  return archives.flatMap((archive) => {
-    const itsFiles = built.get(archive.name);
-    return itsFiles === undefined ? [] : [archiveGroup(root, archive, itsFiles, KNOWN[archive.name] ?? [])];
-  });
+  return [
+    ...archives.flatMap((archive) => {
+      const itsFiles = built.get(archive.name);
+      return itsFiles === undefined ? [] : [archiveGroup(root, archive, itsFiles)];
+    }),
+    ...protocolGroups(models).filter(({ name }) => isWanted(name)),
+  ];
 }
 
 /** Groups that can share a pair of servers, together. */
 function bySettings(all: readonly ComparisonGroup[]): readonly (readonly ComparisonGroup[])[] {
   const runs = new Map<string, ComparisonGroup[]>();
   for (const group of all) {
-    const key = JSON.stringify(group.settings);
+    const key = JSON.stringify([group.settings, group.snapshots]);
     runs.set(key, [...(runs.get(key) ?? []), group]);
   }
   return [...runs.values()];
@@ -44,12 +51,13 @@ function bySettings(all: readonly ComparisonGroup[]): readonly (readonly Compari
 
 async function compare(pair: Pair, group: ComparisonGroup): Promise<void> {
   console.log(`\n## ${group.name}`);
+  const known = KNOWN[group.name] ?? [];
   for (const comparison of group.comparisons) {
-    if (interrupted) return;
     const [theirs, ours] = await Promise.all([observed(comparison, pair, 'torchserve'), observed(comparison, pair, 'sconce')]);
-    if (interrupted) return;
-    report(comparison, differences(theirs, ours, comparison), theirs);
+    if (interruption.signal.aborted) return;
+    tally.compared(comparison, theirs, ours, known);
   }
+  tally.closed(known);
 }
 
 async function observed(comparison: Comparison, pair: Pair, who: 'torchserve' | 'sconce'): Promise<Observed> {
@@ -60,39 +68,11 @@ async function observed(comparison: Comparison, pair: Pair, who: 'torchserve' | 
   }
 }
 
-function report({ name }: Comparison, found: readonly Difference[], theirs: Observed): void {
-  const unmeant = found.filter(({ known }) => known === undefined);
-  for (const { known } of found) if (known !== undefined) meant.add(known.reason);
-  const wrong = wrongness(theirs);
-  const isWrong = wrong !== undefined && !found.some(({ place, known }) => place === 'verdict' && known !== undefined);
-  if (unmeant.length === 0 && !isWrong) {
-    passed += 1;
-    console.log(`  same   ${name}${found.length > 0 ? ` (but for ${found.map(({ place }) => place).join(', ')}: meant)` : ''}`);
-    return;
-  }
-  failed += 1;
-  console.log(`  DIFFER ${name}`);
-  if (isWrong) console.log(`    TorchServe's answer is not the one that the archive expects: ${wrong.slice(0, 1500)}`);
-  for (const { place, torchserve, sconce } of unmeant) console.log(`    ${place}\n      TorchServe ${shown(torchserve)}\n      Sconce     ${shown(sconce)}`);
-}
-
-/** Why an answer isn't to be trusted though the other server gives the same: its own check refuses it, or it never came. */
-function wrongness(theirs: Observed): string | undefined {
-  if (typeof theirs !== 'object' || theirs === null) return undefined;
-  if ('failure' in theirs) return String(theirs.failure);
-  return 'verdict' in theirs && theirs.verdict !== 'right' ? String(theirs.verdict) : undefined;
-}
-
-function shown(value: Observed | undefined): string {
-  const text = value === undefined ? 'has none' : JSON.stringify(value);
-  return text.length > 1000 ? `${text.slice(0, 1000)} …` : text;
-}
-
 /** A signal lets nothing new begin and ends the servers that run, which ends what waits for them. */
 function stopOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
-      interrupted = true;
+      interruption.abort();
       void running?.stop();
     });
   }
@@ -102,23 +82,34 @@ if (!existsSync(join(peerBin, 'torchserve'))) throw new Error('TorchServe is not
 const folder = mkdtempSync(join(tmpdir(), 'sconce-conformance-'));
 stopOnSignals();
 try {
+  const made = join(folder, 'made');
+  mkdirSync(made);
+  const models = await makeModels({ root, peerBin, folder: made });
   let run = 0;
-  for (const together of bySettings(await groups())) {
-    if (interrupted) break;
+  for (const together of bySettings(await groups(models))) {
+    if (interruption.signal.aborted) break;
     run += 1;
     const settings = { ...commonSettings(root), ...together[0]?.settings };
     const store = together.flatMap((group) => group.store);
-    running = await startPair({ root, peerBin, folder: join(folder, String(run)), settings, store });
+    const pair = await startPair({ root, peerBin, folder: join(folder, String(run)), settings, store, snapshots: together[0]?.snapshots ?? false });
+    running = pair;
     try {
-      for (const group of together) if (!interrupted) await compare(running, group);
+      for (const group of together) if (!interruption.signal.aborted) await compare(pair, group);
     } finally {
-      await running.stop();
+      await pair.stop();
     }
+  }
+  const checks = CLIENT_CHECKS.filter(isWanted);
+  if (checks.length > 0 && !interruption.signal.aborted) {
+    const started = (server: OneServer): void => {
+      running = server;
+    };
+    await checkWithClients({ root, peerBin, clientPython, folder: join(folder, 'clients'), models, checks, tally, started });
   }
 } finally {
   if (process.env.SCONCE_CONFORMANCE_KEEP === undefined) rmSync(folder, { recursive: true, force: true });
   else console.log(`\nLogs are kept in ${folder}`);
 }
-if (meant.size > 0) console.log(`\nMeant differences:\n${[...meant].map((reason) => `  - ${reason}`).join('\n')}`);
-console.log(`\n${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && passed > 0 && !interrupted ? 0 : 1;
+if (tally.reasons.length > 0) console.log(`\nMeant differences:\n${tally.reasons.map((reason) => `  - ${reason}`).join('\n')}`);
+console.log(`\n${tally.passed} passed, ${tally.failed} failed`);
+process.exitCode = tally.failed === 0 && tally.passed > 0 && !interruption.signal.aborted ? 0 : 1;

@@ -9,15 +9,21 @@ export interface Difference {
 }
 
 /** All places where the two differ, in order; those that are meant carry their reason. */
-export function differences(torchserve: Observed, sconce: Observed, { tolerance, known = [] }: Comparison): readonly Difference[] {
+export function differences(
+  torchserve: Observed,
+  sconce: Observed,
+  { name, tolerance }: Pick<Comparison, 'name' | 'tolerance'>,
+  known: readonly KnownDifference[],
+): readonly Difference[] {
   const found: Difference[] = [];
+  const meant = known.filter(({ comparisons }) => comparisons?.test(name) ?? true);
   const compare = (theirs: Observed | undefined, ours: Observed | undefined, place: string): void => {
     if (theirs === ours) return;
     if (isTree(theirs) && isTree(ours) && Array.isArray(theirs) === Array.isArray(ours)) {
       const keys = new Set([...Object.keys(theirs), ...Object.keys(ours)]);
       for (const key of keys) compare(theirs[key], ours[key], place === '' ? key : `${place}/${key}`);
     } else if (!isClose(theirs, ours, tolerance?.relative ?? 0)) {
-      found.push({ place, torchserve: theirs, sconce: ours, known: known.find((one) => one.place.test(place)) });
+      found.push({ place, torchserve: theirs, sconce: ours, known: meant.find((one) => one.place.test(place)) });
     }
   };
   compare(torchserve, sconce, '');

@@ -30,7 +30,8 @@ export function withoutIds(text: string): string {
   return text.replace(UUID, '<uuid>');
 }
 
-function observedBody(body: Buffer): Observed {
+/** JSON where it is JSON, text where it is text, base64 otherwise. */
+export function observedBody(body: Buffer): Observed {
   const text = body.toString();
   if (!Buffer.from(text).equals(body)) return { base64: body.toString('base64') };
   try {

@@ -53,6 +53,7 @@ function aListener(serves: readonly ApiName[]) {
 const ROOT = 'options / apiDescription() 200 500';
 const DESCRIPTION = 'get /api-description api-description() 200 500';
 const METRICS = 'get /metrics metrics(name[]) 200 500';
+const METRICS_ELSEWHERE = 'get /metrics metrics(name[]) 200 404 500';
 const INFERENCE = [
   'get /ping ping() 200 500',
   'post /v1/models/{model_name}:predict predictions(model_name*) 200 404 500 503',
@@ -80,8 +81,8 @@ const MANAGEMENT = [
 ];
 
 const LISTENERS: [ApiName[], string[]][] = [
-  [['inference'], [ROOT, ...INFERENCE, DESCRIPTION, METRICS]],
-  [['management'], [ROOT, ...MANAGEMENT, DESCRIPTION, METRICS]],
+  [['inference'], [ROOT, ...INFERENCE, DESCRIPTION, METRICS_ELSEWHERE]],
+  [['management'], [ROOT, ...MANAGEMENT, DESCRIPTION, METRICS_ELSEWHERE]],
   [['metrics'], [METRICS]],
   [
     ['inference', 'management', 'metrics'],
@@ -89,7 +90,7 @@ const LISTENERS: [ApiName[], string[]][] = [
   ],
   [
     ['inference', 'management'],
-    [ROOT, ...INFERENCE, DESCRIPTION, ...MANAGEMENT, METRICS],
+    [ROOT, ...INFERENCE, DESCRIPTION, ...MANAGEMENT, METRICS_ELSEWHERE],
   ],
 ];
 

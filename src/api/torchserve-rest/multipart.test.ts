@@ -80,6 +80,11 @@ describe('parseMultipart', () => {
     expect(parse(`${part(header, 'x')}--b--`)).toEqual([['q"; ü', 'application/octet-stream', 'x']]);
   });
 
+  it('takes an opening delimiter and the closing one for a form of no parts', () => {
+    expect(parse('--b\r\n--b--\r\n')).toEqual([]);
+    expect(parse(`--b\r\n${part('Content-Disposition: form-data; name="a"', '1')}--b--`)).toEqual([['a', '', '1']]);
+  });
+
   it('throws FormMalformed for what is no form, for a part without a name and for a form cut short', () => {
     const good = part('Content-Disposition: form-data; name="a"', 'content');
     for (const text of ['', 'hello', '--bb\r\n', `${part('Content-Type: text/plain', 'x')}--b--`, good.slice(0, -2), good.slice(0, 30), '--b\r\nno end']) {

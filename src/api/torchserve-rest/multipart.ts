@@ -30,6 +30,11 @@ export function parseMultipart(body: Uint8Array, boundary: string): InputParamet
   let at = findDelimiter(bytes, delimiter, 0);
   if (at === undefined) throw FormMalformed({ message: 'No Multipart delimiter found' });
   while (!at.closes) {
+    // Some clients write a form of no parts as an opening delimiter and the closing one.
+    if (bytes.subarray(at.after, at.after + delimiter.length).equals(delimiter)) {
+      at = findDelimiter(bytes, delimiter, at.after) ?? malformed('Unexpected end of form');
+      continue;
+    }
     if (parameters.length === MAX_PARTS) throw BadRequest({ message: `A form may have at most ${MAX_PARTS} parts.` });
     const headers = readPartHeaders(bytes, at.after);
     const next = findDelimiter(bytes, delimiter, headers.after);
@@ -38,6 +43,10 @@ export function parseMultipart(body: Uint8Array, boundary: string): InputParamet
     at = next;
   }
   return parameters;
+}
+
+function malformed(message: string): never {
+  throw FormMalformed({ message });
 }
 
 interface Delimiter {

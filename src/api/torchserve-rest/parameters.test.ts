@@ -62,16 +62,21 @@ describe('an urlencoded form', () => {
     expect(inputs(form(''))).toEqual([]);
   });
 
-  it('counts a name without a value only when something follows, skips empty names and ends at a line break', () => {
-    expect(inputs(form('flag&a=1&&=x&last'))).toEqual([
+  it('counts a name without a value only when something follows, and ends at a line break', () => {
+    expect(inputs(form('flag&a=1&&last'))).toEqual([
       ['flag', '', ''],
       ['a', '', '1'],
     ]);
     expect(inputs(form('a=1\r\nb=2&c=3'))).toEqual([['a', '', '1']]);
   });
 
-  it('with a broken escape is TorchServe’s 500 with the decoder’s name', () => {
-    expect(() => inputs(form('a=%zz'))).toThrow(expect.toSatisfy((error) => FormMalformed.is(error)));
+  it.each([
+    ['a broken escape in a value', 'b=1&a=xy%zz', "Invalid hex byte at index '2' in string: 'xy%zz'"],
+    ['a value that ends within an escape', 'a=x%4', "Invalid hex byte at index '1' in string: 'x%4'"],
+    ['a broken escape in a name', 'b=1&a%4=1', "Bad string: 'a%4'"],
+    ['no name', 'a=1&=c', 'A form field has no name'],
+  ])('with %s is TorchServe’s 500 with the decoder’s name', (_, body, message) => {
+    expect(() => inputs(form(body))).toThrow(expect.toSatisfy((error) => FormMalformed.is(error) && error.message === message));
   });
 });
 

@@ -49,24 +49,31 @@ export const INFERENCE_PATHS: Paths = {
   '/predictions/{model_name}/{model_version}': predict('version_predictions', true),
 };
 
-export const METRICS_PATHS: Paths = {
-  '/metrics': {
-    get: operation({
-      description: 'The metrics of the server in the Prometheus text format.',
-      operationId: 'metrics',
-      parameters: [inQuery('name[]', 'string', 'Samples to show.')],
-      responses: {
-        200: answer(
-          'Metrics',
-          object(['# HELP', '# TYPE', 'metric'], {
-            '# HELP': property('string', 'What a metric means.'),
-            '# TYPE': property('string', 'Its type.'),
-            metric: property('string', 'A sample.'),
-          }),
-          'text/plain; version=0.0.4; charset=utf-8',
-        ),
-        500: INTERNAL,
-      },
-    }),
-  },
-};
+function metrics(more: Readonly<Record<string, Json>>): Paths {
+  return {
+    '/metrics': {
+      get: operation({
+        description: 'The metrics of the server in the Prometheus text format.',
+        operationId: 'metrics',
+        parameters: [inQuery('name[]', 'string', 'Samples to show.')],
+        responses: {
+          200: answer(
+            'Metrics',
+            object(['# HELP', '# TYPE', 'metric'], {
+              '# HELP': property('string', 'What a metric means.'),
+              '# TYPE': property('string', 'Its type.'),
+              metric: property('string', 'A sample.'),
+            }),
+            'text/plain; version=0.0.4; charset=utf-8',
+          ),
+          ...more,
+          500: INTERNAL,
+        },
+      }),
+    },
+  };
+}
+
+export const METRICS_PATHS: Paths = metrics({});
+/** TorchServe documents metrics at every port. */
+export const METRICS_ELSEWHERE: Paths = metrics({ 404: failure('Served at the port of metrics') });

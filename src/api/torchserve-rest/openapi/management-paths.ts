@@ -67,7 +67,8 @@ const WORKER = object(['id', 'startTime', 'status'], {
   status: { type: 'string', description: 'What it is doing', enum: ['READY', 'LOADING', 'UNLOADING'] },
 });
 
-const DESCRIPTION = object(['modelName', 'modelVersion', 'modelUrl', 'minWorkers', 'maxWorkers', 'status', 'workers', 'metrics', 'jobQueueStatus'], {
+/** `status` and `metrics` are TorchServe's: documented, and never there. */
+const DESCRIPTION = object(['modelName', 'modelVersion', 'modelUrl', 'minWorkers', 'maxWorkers', 'workers'], {
   modelName: property('string', MODEL_NAME),
   modelVersion: property('string', 'Its version.'),
   modelUrl: property('string', 'Where it came from.'),
@@ -97,7 +98,11 @@ function ofModel(isVersioned: boolean): Readonly<Record<string, Json>> {
       description: `Describe ${which} of a model.`,
       operationId: id('describeModel'),
       parameters: path,
-      responses: { 200: answer('OK', DESCRIPTION), 404: UNKNOWN, 500: INTERNAL },
+      responses: {
+        200: answer('OK', { type: 'array', items: DESCRIPTION, description: 'One for each version that was asked for.' }),
+        404: UNKNOWN,
+        500: INTERNAL,
+      },
     }),
     put: operation({
       description: `Set the number of workers of ${which} of a model.`,
