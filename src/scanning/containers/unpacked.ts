@@ -11,7 +11,7 @@ import type { ScanBudget } from '../scan-budget.js';
 export type Packing = 'deflate' | 'gzip' | 'zlib' | 'bzip2' | 'xz' | 'zstd';
 
 /** What cannot be unpacked to its end. What came out before that was given. */
-export class PackingBroken extends Error {}
+class PackingBroken extends Error {}
 
 const IN_MEMORY_BYTES = 64 * 2 ** 20;
 const PIECE_BYTES = 1 << 20;
