@@ -11,7 +11,7 @@ import type { ScanOutcome, ScanTask } from './scan-thread.js';
 import { filesOf, type TreeScan } from './scan-tree.js';
 import type { VerdictCache } from './verdict-cache.js';
 
-export type ScanLevel = 'off' | 'warn' | 'standard' | 'require';
+type ScanLevel = 'off' | 'warn' | 'standard' | 'require';
 
 /** A model on its way in. */
 export interface ScanSubject {

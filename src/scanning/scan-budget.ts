@@ -8,7 +8,7 @@ export interface ScanLimits {
   readonly nesting: number;
   /** Members of containers, all together. */
   readonly members: number;
-  /** What compressed content may unpack to in memory, all together. */
+  /** What compressed content may unpack to, all together. */
   readonly unpackedBytes: number;
   readonly timeMs: number;
 }
@@ -18,7 +18,7 @@ export const SCAN_LIMITS: ScanLimits = {
   memo: 4_000_000,
   nesting: 8,
   members: 200_000,
-  unpackedBytes: 1 << 30,
+  unpackedBytes: 8 * 2 ** 30,
   timeMs: 180_000,
 };
 
@@ -49,11 +49,6 @@ export class ScanBudget {
     this.#members += 1;
     if (this.#members > this.limits.members) throw new ScanLimitReached(`more than ${this.limits.members} files in containers`);
     this.time();
-  }
-
-  /** What may still be unpacked. */
-  get unpackableBytes(): number {
-    return this.limits.unpackedBytes - this.#unpackedBytes;
   }
 
   unpacked(count: number): void {

@@ -60,6 +60,18 @@ describe('a zip', () => {
   });
 });
 
+describe('raw numbers in a checkpoint', () => {
+  it.each([
+    ['the header of a pickle and a name', Buffer.concat([Buffer.from('8002692b9f0ac3810aff', 'hex'), Buffer.alloc(50, 0xff)])],
+    ['the header of a pickle and a memo', Buffer.concat([Buffer.from('80044e72ffffffff', 'hex'), Buffer.alloc(50, 0xff)])],
+    ['a short pickle', Buffer.concat([Buffer.from('80024e2e', 'hex'), Buffer.alloc(50, 0xff)])],
+    ['a list and a stop', Buffer.concat([Buffer.from('].'), Buffer.alloc(50, 0xff)])],
+    ['the version of an ONNX model', Buffer.from('08073a02ffff', 'hex')],
+  ])('may begin with what looks like %s', async (_, content) => {
+    expect(counted(await scanned({ 'a.pt': await zipOf({ 'm/data/0': content, 'm/data.pkl': FINE }) }))).toEqual([]);
+  });
+});
+
 describe('what is packed', () => {
   it('is unpacked as far as it goes', async () => {
     const cut = gzipSync(Buffer.concat([EVIL, randomBytes(100_000)])).subarray(0, 3000);

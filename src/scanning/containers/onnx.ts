@@ -29,7 +29,7 @@ export function scanOnnx(content: Content, context: ScanContext): boolean {
   // The version of its format comes first: a small number.
   const [tag, version = 0] = source.read(0, 2);
   const isNamedSo = /\.onnx$/i.test(path);
-  if (!isNamedSo && (tag !== 8 || version > 64)) return false;
+  if (!isNamedSo && (content.depth > 0 || tag !== 8 || version > 64)) return false;
   const walk = new Walk(source, context, path);
   try {
     walk.message(0, source.sizeBytes, MODEL, 0);

@@ -6,15 +6,17 @@ import zlib from 'node:zlib';
 import bzip from 'seek-bzip';
 import xzDecompress from 'xz-decompress';
 import { type ByteSource, FileBytes, MemoryBytes } from '../byte-source.js';
-import type { ScanBudget } from '../scan-budget.js';
+import { type ScanBudget, ScanLimitReached } from '../scan-budget.js';
 
 export type Packing = 'deflate' | 'gzip' | 'zlib' | 'bzip2' | 'xz' | 'zstd';
 
 /** What cannot be unpacked to its end. What came out before that was given. */
-export class PackingBroken extends Error {}
+class PackingBroken extends Error {}
 
 const IN_MEMORY_BYTES = 64 * 2 ** 20;
 const PIECE_BYTES = 1 << 20;
+/** Its unpacker gives all at once. */
+const MAX_BZIP2_BYTES = 2 ** 30;
 
 /**
  * Unpacks a content and gives the result to `use`; it is gone when that ends. Small ones stay in memory, others lie in a file that has no name for others. `why` tells
@@ -78,7 +80,7 @@ async function* through(packed: ByteSource, transform: NodeJS.ReadWriteStream & 
   }
 }
 
-/** Block by block, so that a bomb is stopped early. */
+/** Counted byte by byte, so that a bomb is stopped early. */
 async function* bzip2(packed: ByteSource, budget: ScanBudget): AsyncGenerator<Buffer> {
   const pieces: Buffer[] = [];
   let filled: number[] = [];
@@ -88,7 +90,7 @@ async function* bzip2(packed: ByteSource, budget: ScanBudget): AsyncGenerator<Bu
       filled.push(byte);
       if (filled.length < PIECE_BYTES) return;
       total += filled.length;
-      if (total > budget.unpackableBytes) budget.unpacked(total);
+      if (total > MAX_BZIP2_BYTES) throw new ScanLimitReached(`more than ${MAX_BZIP2_BYTES} bytes of bzip2`);
       budget.time();
       pieces.push(Buffer.from(filled));
       filled = [];

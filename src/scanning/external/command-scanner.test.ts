@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -61,6 +61,15 @@ it('sees no secret of the server, and cannot break a line of the log', async () 
 
   expect(text).not.toContain('xyz');
   for (const control of ['\r', '\u001b']) expect(text).not.toContain(control);
+});
+
+it('runs in a folder of its own, which is gone afterwards', async () => {
+  const [{ says: text } = { says: '' }] = (await says('touch left; pwd; exit 1')) ?? [];
+  const scratch = text.split(': ').at(-1) ?? '';
+
+  expect(scratch).toContain('sconce-scanner-');
+  expect(scratch).not.toBe(folder);
+  expect(existsSync(scratch)).toBe(false);
 });
 
 it('is ended with all it started when it takes too long or prints too much', async () => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { z } from 'zod';
@@ -32,6 +32,14 @@ const answerSchema = z.object({
     .max(1000)
     .default([]),
 });
+
+interface CommandOutcome {
+  /** undefined: it was ended, or never began. */
+  readonly code: number | undefined;
+  readonly output: string;
+  /** What it said last on standard error, or why it was ended. */
+  readonly complaint: string;
+}
 
 /** Reads sconce_scanners. Throws ConfigInvalid. */
 export function parseScanners(text: string | undefined): readonly CommandScanner[] {
@@ -82,15 +90,17 @@ export class CommandScanner implements ExternalScanner {
     return cleanExits.includes(code) ? [] : [external(this.name, 'unknown', name, `could not be scanned by ${this.name}: ${complaint || `exit code ${code}`}`)];
   }
 
-  #run(path: string): Promise<{ readonly code: number | undefined; readonly output: string; readonly complaint: string }> {
+  #run(path: string): Promise<CommandOutcome> {
     const { command, timeoutS } = this.options;
     const [program = '', ...args] = command.some((part) => part.includes(PATH_PLACE))
       ? command.map((part) => part.replaceAll(PATH_PLACE, path))
       : [...command, path];
-    return new Promise((resolve) => {
+    // Some write what they found into the folder that they are run in.
+    const scratch = mkdtempSync(join(tmpdir(), 'sconce-scanner-'));
+    return new Promise<CommandOutcome>((resolve) => {
       const child = spawn(program, args, {
-        cwd: tmpdir(),
-        env: { PATH: process.env.PATH, LANG: 'C.UTF-8', HOME: tmpdir() },
+        cwd: scratch,
+        env: { PATH: process.env.PATH, LANG: 'C.UTF-8', HOME: scratch, TMPDIR: scratch },
         stdio: ['ignore', 'pipe', 'pipe'],
         detached: true,
       });
@@ -121,7 +131,7 @@ export class CommandScanner implements ExternalScanner {
         const complaint = ended ?? (lastLine(errors?.() ?? '') || (signal === null ? '' : `ended by ${signal}`));
         resolve({ code: ended === undefined ? (code ?? undefined) : undefined, output: output?.() ?? '', complaint });
       });
-    });
+    }).finally(() => rmSync(scratch, { recursive: true, force: true }));
   }
 }
 

@@ -1,7 +1,7 @@
-import { nameOf, type Value } from './value.js';
+import { hasSpecialKey, nameOf, type Value } from './value.js';
 
 /** Whether calling `callable` with these arguments is allowed in its turn. */
-export type Apply = (callable: Value, args: readonly Value[], how: 'call' | 'make') => boolean;
+type Apply = (callable: Value, args: readonly Value[], how: 'call' | 'make') => boolean;
 /** What is wrong with the arguments of a call, in a few words; undefined when nothing is. */
 export type ArgumentRule = (args: readonly Value[], apply: Apply) => string | undefined;
 
@@ -57,9 +57,7 @@ export const REBUILT_BY_FUNCTION: ArgumentRule = (args, apply) => {
   const [made, type, given, state] = args;
   if (args.length !== 4 || given?.kind !== 'tuple' || type?.kind !== 'name') return 'other than a function, a class, arguments and a state';
   if (given.count > given.items.length || made === undefined || !apply(made, given.items, 'call')) return `the function ${nameOf(made)}`;
-  if (state?.kind === 'dict' && state.hasSpecialKey) return 'a state with special attributes';
-  if (state?.kind === 'tuple' && state.items.some((item) => item.kind === 'dict' && item.hasSpecialKey)) return 'a state with special attributes';
-  return undefined;
+  return state !== undefined && hasSpecialKey(state) ? 'a state with special attributes' : undefined;
 };
 
 function wrongCount(args: readonly Value[], min: number, max: number): string | undefined {

@@ -1,5 +1,8 @@
 import type { Value } from './value.js';
 
+/** joblib's wrapper, whose array follows its state in the stream. */
+export const ARRAY_WRAPPER = 'joblib.numpy_pickle.NumpyArrayWrapper';
+
 /** Bytes of one element by the letter of numpy's type codes where no size is written. */
 const BARE: Readonly<Record<string, number>> = {
   '?': 1,

@@ -3,13 +3,16 @@ import { type Content, inside, type ScanContext } from '../scan-context.js';
 import { arrayLayout } from './joblib-array.js';
 import { NameRules } from './name-rules.js';
 import { STORAGE_ELEMENT_BYTES } from './persistent-reference.js';
-import { type ArrayReader, type PickleEvent, PickleMachine, type PickleRun } from './pickle-machine.js';
+import { PickleMachine } from './pickle-machine.js';
+import type { ArrayReader, PickleEvent, PickleRun } from './pickle-run.js';
 
 /** What torch.save's old layout begins with: this number, a version, facts of the system, the object, the keys of its storages, then these. */
 const LEGACY_MAGIC = Number(0x1950a86a20f9469cfc6cn);
 const LEGACY_STREAMS = 5;
 /** Random bytes don't get so far. */
 const SURE_OPCODES = 16;
+/** Streams that may be none, before a file is given up as no pickle. */
+const MAX_TENTATIVE = 64;
 /** How far bytes that are nothing known are searched for pickles. */
 const SEARCHED_BYTES = 64 * 2 ** 20;
 const MAX_CANDIDATES = 20_000;
@@ -22,17 +25,25 @@ export async function scanPickles(content: Content, context: ScanContext): Promi
   // To a pickle, its letter is a reference that a zip's header follows.
   if (['504b03', '504b05', '504b06'].includes(source.read(0, 3).toString('hex'))) return false;
   let at = 0;
-  while (at < source.sizeBytes) {
+  // Ended so far, and not sure to be pickles: one that is may follow.
+  let tentative = 0;
+  let isAny = false;
+  while (at < source.sizeBytes && tentative <= MAX_TENTATIVE) {
     const run = runAt(source, at, content, context);
-    if (!isPickle(run) && !(at === 0 && content.depth === 0 && isCutShort(run))) break;
-    runs.push(run);
-    await report(run, content, context);
-    if (run.end !== 'stop') return true;
-    at = run.endsAt;
-    if (runs.length === LEGACY_STREAMS && isLegacyTorch(runs)) at = Math.min(source.sizeBytes, legacyEnd(source, at, runs));
     context.budget.time();
+    const isSure = isPickle(run, content);
+    if (isSure) await report(run, content, context);
+    else tentative += 1;
+    isAny ||= isSure;
+    if (run.end !== 'stop') {
+      if (isSure) return true;
+      break;
+    }
+    at = run.endsAt;
+    runs.push(run);
+    if (runs.length === LEGACY_STREAMS && isLegacyTorch(runs)) at = Math.min(source.sizeBytes, legacyEnd(source, at, runs));
   }
-  if (runs.length === 0) return false;
+  if (!isAny) return false;
   if (at < source.sizeBytes) {
     const says = `${source.sizeBytes - at} bytes behind the last pickle are no pickle`;
     context.report({ level: 'unknown', rule: 'pickle-trailing', file: content.path, offset: at, says });
@@ -52,7 +63,7 @@ export async function searchPickles(content: Content, from: number, context: Sca
     candidates += 1;
     if (candidates > MAX_CANDIDATES) return;
     const run = runAt(source, at, content, context);
-    if (run.hasHeader && isPickle(run) && isSurelyActing(run)) await report(run, content, context);
+    if (run.hasHeader && isSurelyActing(run)) await report(run, content, context);
   }
 }
 
@@ -77,17 +88,19 @@ function runAt(source: ByteSource, at: number, { isTorchScript }: Content, conte
   return new PickleMachine(source, at, { rules, budget, readArray }).run();
 }
 
-/** Any bytes can be read as opcodes for a while: text most of all, in the protocols that have no header. */
-function isPickle(run: PickleRun): boolean {
+/**
+ * Any bytes can be read as opcodes for a while: text most of all, in the protocols that have no header, and now and then the raw numbers of a checkpoint. So
+ * a few opcodes count only where a pickle is to be expected, or where they are all there is.
+ */
+function isPickle(run: PickleRun, { source, depth, path }: Content): boolean {
+  const { hasHeader, end, isBroken, opcodes, endsAt, events } = run;
   if (isSurelyActing(run)) return true;
-  if (run.hasHeader && run.end === 'limit') return true;
-  if (run.hasHeader) return (run.end === 'stop' && !run.isBroken) || run.opcodes >= SURE_OPCODES || run.events.some(({ kind }) => kind !== 'persistent');
-  return run.end === 'stop' && !run.isBroken && run.opcodes > 1;
-}
-
-/** A whole file that begins as a pickle and ends inside an opcode. In a container, raw numbers are likelier. */
-function isCutShort({ hasHeader, end, opcodes }: PickleRun): boolean {
-  return hasHeader && end === 'cut' && opcodes > 1;
+  const isSound = end === 'stop' && !isBroken;
+  if (opcodes >= SURE_OPCODES && (hasHeader || isSound)) return true;
+  const isWhole = isSound && endsAt === source.sizeBytes && opcodes > 1;
+  if (!hasHeader) return isWhole;
+  const isExpected = depth === 0 || /\.(pkl|pickle|debug_pkl)$/i.test(path);
+  return isWhole || events.some(isNamedImport) || (isExpected && opcodes > 1 && end !== 'not-opcode');
 }
 
 /** It calls something by a name that a module can have. An import alone is also what a list of words looks like. */

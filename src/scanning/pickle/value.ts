@@ -21,7 +21,7 @@ export type Value =
   | ObjectValue
   | { readonly kind: 'storage'; readonly type: string; readonly key: string };
 
-export interface ListValue {
+interface ListValue {
   readonly kind: 'list';
   /** The first few. */
   readonly items: Value[];
@@ -74,4 +74,10 @@ export function nameOf(value: Value | undefined): string {
   if (value === undefined || value.kind === 'anything') return 'what is not known';
   if (value.kind === 'name') return `${value.module}.${value.name}`;
   return value.kind === 'object' ? `an instance of ${nameOf(value.of)}` : `a ${value.kind}`;
+}
+
+/** Whether a state would change what its object is. Either half of one may set attributes. */
+export function hasSpecialKey(state: Value): boolean {
+  if (state.kind === 'dict') return state.hasSpecialKey;
+  return state.kind === 'tuple' && state.items.some((item) => item.kind === 'dict' && item.hasSpecialKey);
 }

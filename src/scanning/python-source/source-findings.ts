@@ -1,7 +1,7 @@
 import { pythonTokens, type Token } from './tokens.js';
 
 /** What a Python file does that an operator may want to know of. */
-export interface SourceFinding {
+interface SourceFinding {
   readonly line: number;
   readonly name: string;
   readonly says: string;
