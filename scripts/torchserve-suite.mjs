@@ -75,6 +75,8 @@ function prepareEnvironment() {
   const [theirs, own] = [peerBin, venvBin].map((bin) => must(join(bin, 'python'), ['-c', 'import sysconfig; print(sysconfig.get_paths()["purelib"])']).trim());
   const present = new Set(readdirSync(own).map(distribution));
   for (const name of readdirSync(theirs)) if (!present.has(distribution(name))) symlinkSync(join(theirs, name), join(own, name));
+  // An environment that inherits these packages reads none of their .pth files, by which torchvision is made importable here.
+  writeFileSync(join(own, 'sitecustomize.py'), 'import torchvision_shim\n');
   writeFileSync(stamp, readFileSync(requirements));
 }
 
