@@ -6,10 +6,11 @@ import { cpus, totalmem } from 'node:os';
 import { Report } from './report.js';
 import { digits } from './stages/digits.js';
 import { noop } from './stages/noop.js';
+import { sandbox } from './stages/sandbox.js';
 import { scale } from './stages/scale.js';
 import { Workbench } from './workbench.js';
 
-const STAGES: Readonly<Record<string, (bench: Workbench) => Promise<void>>> = { noop, digits, scale };
+const STAGES: Readonly<Record<string, (bench: Workbench) => Promise<void>>> = { noop, digits, scale, sandbox };
 
 const at = process.argv.indexOf('--only');
 const only = at < 0 ? undefined : process.argv[at + 1];

@@ -51,6 +51,9 @@ sconce:
     fileMb: 100
     openFiles: 1000
     logKbPerS: 100
+  needs:                     # what the model can't do without; sconce_grants gives it, or it goes without
+    network: true
+    exec: true
 \`\`\`
 
 An ONNX model without \`batchSize\` and \`maxBatchDelay\` takes up to 8 waiting requests at once and waits for none; see [ONNX models](onnx.md).

@@ -1,3 +1,4 @@
+import { LoadFailed } from '../../errors/backend.js';
 import type { RunnerSpec } from '../backend.js';
 import type { HostedProgram } from '../hosted-program.js';
 import type { SandboxRules } from '../sandbox-policy.js';
@@ -5,7 +6,7 @@ import { Enclosure } from './enclosure.js';
 import { nodeReads, nodeWords } from './node-program.js';
 import type { ForkOrder } from './parent.js';
 import type { PythonBackendOptions } from './python-options.js';
-import { type RankGroup, torchrunArguments } from './rank-group.js';
+import { isOneMachine, type RankGroup, torchrunArguments } from './rank-group.js';
 import { visibleEnvironment } from './visible-environment.js';
 import { type WorkerEnvironment, workerEnvironment } from './worker-environment.js';
 
@@ -27,6 +28,10 @@ export interface OrderedWorker {
 export async function orderWorker(spec: RunnerSpec, options: PythonBackendOptions, { group, ownRoots, program, ...given }: Given): Promise<OrderedWorker> {
   const rules = options.sandbox?.policy.of(spec.model.name);
   const launch = group === undefined ? [] : torchrunArguments(spec, group.size, rules === undefined || rules.level === 'off' ? options.logFolder : '/tmp');
+  if (group !== undefined && isHeldBack(spec, rules)) {
+    const grant = JSON.stringify({ [spec.model.name]: { network: true } });
+    throw LoadFailed({ status: 500, message: `A group over several machines needs the network: permit it with sconce_grants=${grant}` });
+  }
   const enclosure = await enclose(spec, options, { ...given, group, ownRoots, program });
   const directory = enclosure?.directory ?? spec.model.directory;
   const moved = { ...spec, model: { ...spec.model, directory } };
@@ -44,6 +49,10 @@ export async function orderWorker(spec: RunnerSpec, options: PythonBackendOption
     enclosure: enclosure?.wish,
   };
   return { order, enclosure };
+}
+
+function isHeldBack({ model }: RunnerSpec, rules: SandboxRules | undefined): boolean {
+  return rules !== undefined && rules.level !== 'off' && !rules.network && !isOneMachine(model.config);
 }
 
 function environmentOf(

@@ -59,6 +59,6 @@ export function groupEnvironment(config: ModelConfig, environment: Readonly<Reco
 }
 
 /** Whether no rank of the group is elsewhere, so that nothing of it needs to be reached from elsewhere. */
-function isOneMachine({ torchrun }: ModelConfig): boolean {
+export function isOneMachine({ torchrun }: ModelConfig): boolean {
   return String(torchrun?.nnodes ?? 1) === '1';
 }

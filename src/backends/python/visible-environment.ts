@@ -1,6 +1,18 @@
 import { isNamed } from '../sandbox-policy.js';
 
-const NAMES = new Set(['PATH', 'LANG', 'LANGUAGE', 'TZ', 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'DYLD_LIBRARY_PATH', 'NO_COLOR', 'ORT_DISABLE_TELEMETRY']);
+const NAMES = new Set([
+  'PATH',
+  'LANG',
+  'LANGUAGE',
+  'TZ',
+  'LD_LIBRARY_PATH',
+  'LD_PRELOAD',
+  'DYLD_LIBRARY_PATH',
+  'NO_COLOR',
+  'ORT_DISABLE_TELEMETRY',
+  'ENABLE_TORCH_PROFILER',
+  'ENABLE_TORCH_PROFILER_DIR',
+]);
 /** Settings of the loader, the interpreter and numerical libraries. */
 const LIBRARY_SETTINGS =
   /^(LC_|PYTHON|OMP_|KMP_|GOMP_|MKL_|OPENBLAS_|BLIS_|NUMEXPR_|DNNL_|ONEDNN_|MALLOC_|TORCH|PYTORCH_|CUDA_|NVIDIA_|NCCL_|GLOO_|HIP_|ROCR_|HSA_|ZE_|SYCL_|TOKENIZERS_|TRANSFORMERS_OFFLINE|HF_HUB_OFFLINE)/;
