@@ -109,7 +109,7 @@ describe('predictions', () => {
   });
 
   it('that nobody reads any more are told to the handler that streams', async () => {
-    const flag = join(server.folder, 'nobody-reads');
+    const flag = join(server.shared, 'nobody-reads');
     const stream = inference.serverStream(streamPredictions, wish({ do: 'stream until gone', file: flag }));
     const whole = collected<PredictionResponse>(stream);
     stream.once('data', () => stream.cancel());

@@ -32,7 +32,7 @@ beforeAll(async () => {
     await archive(server.store, { name: 'echo', version: '2.0', handler: 'echo.py', config: one }),
     await archive(server.store, { name: 'scripted', handler: 'scripted.py', config: one }),
   ];
-  await server.start({ args: ['--models', ...models] });
+  await server.start({ args: ['--models', ...models], config: server.sharing('scripted') });
 });
 
 afterAll(() => server.dispose());
@@ -197,7 +197,7 @@ describe('an answer', () => {
   });
 
   it('is told to the handler to have no reader any more, which may stop its stream then', async () => {
-    const gone = join(server.folder, 'gone');
+    const gone = join(server.shared, 'gone');
     const wish = JSON.stringify({ do: 'stream-until-gone', gone });
 
     await new Promise<void>((resolve, reject) => {
