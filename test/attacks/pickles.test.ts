@@ -169,7 +169,7 @@ describe('the operator', () => {
     const address = web.address();
     const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/odd.mar`;
     const quarantine = join(server.folder, 'quarantine');
-    await server.start({ config: { sconce_scan_permit: 'permitted', sconce_quarantine_dir: quarantine, allowed_urls: 'http://127.0.0.1.*' } });
+    await server.start({ config: { sconce_scan_permit: 'permitted', sconce_quarantine_dir: quarantine, allowed_urls: 'http://127.0.0.1.*', sconce_fetch_hosts: '127.0.0.1' } });
 
     const refused = await server.manage('POST', `/models?url=${url}&initial_workers=0`);
     const permitted = await server.manage('POST', `/models?url=${url}&model_name=permitted&initial_workers=0`);
