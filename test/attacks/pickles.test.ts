@@ -169,7 +169,9 @@ describe('the operator', () => {
     const address = web.address();
     const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/odd.mar`;
     const quarantine = join(server.folder, 'quarantine');
-    await server.start({ config: { sconce_scan_permit: 'permitted', sconce_quarantine_dir: quarantine, allowed_urls: 'http://127.0.0.1.*', sconce_fetch_hosts: '127.0.0.1' } });
+    await server.start({
+      config: { sconce_scan_permit: 'permitted', sconce_quarantine_dir: quarantine, allowed_urls: 'http://127.0.0.1.*', sconce_fetch_hosts: '127.0.0.1' },
+    });
 
     const refused = await server.manage('POST', `/models?url=${url}&initial_workers=0`);
     const permitted = await server.manage('POST', `/models?url=${url}&model_name=permitted&initial_workers=0`);
@@ -183,7 +185,8 @@ describe('the operator', () => {
     expect(permitted.text).toContain('registered');
     const { verdict, permittedBy } = report.parse((await server.manage('GET', '/models/permitted/1.0/scan')).json());
     expect([verdict, permittedBy]).toEqual(['dangerous', 'permitted']);
-    expect(server.log('ts_log.log')).toContain('Model permitted is dangerous and is served: sconce_scan_permit has permitted');
+    const told = 'Model permitted is dangerous and is served: sconce_scan_permit has permitted';
+    await server.eventually(async () => server.log('ts_log.log').includes(told), 'the log tells of it');
     expect(existsSync(canary)).toBe(false);
   });
 
