@@ -15,7 +15,7 @@ def failures(wish, canary: str, outside_pid: int, own_folder: str) -> dict:
     """
     tried = {
         "files": lambda: os.open(canary, os.O_RDONLY),
-        "writes": lambda: os.open(os.path.join(own_folder, f".written-{os.getpid()}"), os.O_WRONLY | os.O_CREAT, 0o600),
+        "writes": lambda: _write(os.path.join(own_folder, f".written-{os.getpid()}")),
         "signals": lambda: os.kill(outside_pid, 0),
         "calls": lambda: linux.syscall("unshare", 0),
     }
@@ -27,6 +27,11 @@ def failures(wish, canary: str, outside_pid: int, own_folder: str) -> dict:
     if linux.has_privileges_to_gain() or linux.has_capabilities():
         found["privileges"] = "the worker has some"
     return found
+
+
+def _write(path: str) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    os.unlink(path)
 
 
 def _succeeds(attempt) -> bool:

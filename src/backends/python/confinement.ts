@@ -2,6 +2,7 @@ import type { WorkerLimits } from '../../inference/worker-limits.js';
 import type { Log } from '../../observability/observer.js';
 import { type ControlGroups, openControlGroups } from '../../platform/control-groups.js';
 import { CONTROLLERS } from '../../platform/own-groups.js';
+import { LATE } from '../crash-log.js';
 
 /** What workers are held to, and by what. */
 export interface Confinement {
@@ -56,6 +57,11 @@ export function verdictOf(
 
 export function howEnded({ code, signal }: { readonly code: number | undefined; readonly signal: string | undefined }): string {
   return signal ?? (code === undefined ? 'unknown' : `exit code ${code}`);
+}
+
+/** `ranks`: those of a group that had nothing to say. */
+export function lateText(ranks: readonly number[]): string {
+  return ranks.length === 0 ? LATE : `${LATE}: no word of rank ${ranks.join(', ')}`;
 }
 
 /** Whether memory was what ended it; undefined where that can't be told. */

@@ -36,6 +36,11 @@ export class DataLines {
     return true;
   }
 
+  /** Until then a rank's line is in the hands of torchrun. */
+  hasGreeted(rank: number): boolean {
+    return this.#greeted.has(rank);
+  }
+
   get anyGreeted(): boolean {
     return this.#greeted.size > 0;
   }

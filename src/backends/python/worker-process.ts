@@ -5,18 +5,19 @@ import type { Batch, BatchSink } from '../../inference/batch.js';
 import { NO_LIMITS, stricter, type WorkerLimits } from '../../inference/worker-limits.js';
 import { endedChildOf, killWithGroup, residentBytes, residentBytesWithChildren } from '../../platform/processes.js';
 import type { Runner, RunnerEvents, RunnerExit, RunnerSpec } from '../backend.js';
-import { LATE, looksOutOfMemory } from '../crash-log.js';
+import { looksOutOfMemory } from '../crash-log.js';
 import type { HostedProgram } from '../hosted-program.js';
 import { LineTail } from '../line-tail.js';
 import { missingText, type SandboxReport } from '../sandbox-report.js';
 import { BatchesInFlight, type BatchFault } from './batches-in-flight.js';
-import { howEnded, outOfMemory, verdictOf } from './confinement.js';
+import { howEnded, lateText, outOfMemory, verdictOf } from './confinement.js';
 import { DataLines } from './data-lines.js';
 import type { Enclosure } from './enclosure.js';
 import { orderWorker } from './fork-order.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeWorkerFrame, encodeBatch, encodeCancel, encodeLoad, encodeStop, FRAME, type WorkerFrame } from './frames.js';
 import { loadOrder } from './load-order.js';
+import { NamedTimers } from './named-timers.js';
 import { type ProcessEnd, UNKNOWN_END, type WarmParent } from './parent.js';
 import type { Parents } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
@@ -80,7 +81,7 @@ export class WorkerProcess implements Runner {
   #end: ProcessEnd | undefined;
   #channelsSeen = 0;
   readonly #open = new Set<Socket>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #timers = new NamedTimers();
   readonly #lastLines = new LineTail();
   readonly #outputs: WorkerOutput[] = [];
   readonly #batches: BatchesInFlight;
@@ -124,7 +125,7 @@ export class WorkerProcess implements Runner {
 
   load(): Promise<void> {
     this.#state = 'loading';
-    this.#after('startup', this.spec.startupTimeoutMs, () => this.#condemn(this.#lateText()));
+    this.#timers.after('startup', this.spec.startupTimeoutMs, () => this.#condemn(lateText(this.#group === undefined ? [] : this.#lines.notLoaded)));
     const loaded = new Promise<void>((resolve, reject) => {
       this.#settleLoad = { resolve, reject };
     });
@@ -156,7 +157,7 @@ export class WorkerProcess implements Runner {
       this.#state = 'stopping';
       // A rank that is through with its part may still be needed by the others: a group is told when all are.
       if (this.#group === undefined || this.#batches.count === 0) this.#tellStop();
-      this.#after('end', this.#batches.count === 0 ? Math.min(graceMs, EXIT_WITHIN_MS) : graceMs, () => this.#destroy());
+      this.#timers.after('end', this.#batches.count === 0 ? Math.min(graceMs, EXIT_WITHIN_MS) : graceMs, () => this.#destroy());
     } else if (this.#state === 'loading') this.#destroy();
     return this.#whenGone;
   }
@@ -242,9 +243,9 @@ export class WorkerProcess implements Runner {
   #lineClosed(rank: number): void {
     // A worker that lets go of its line but lives on is of no use. One that was told to stop may take its time with its own clean-up, and then goes without a word.
     if (this.#group === undefined)
-      this.#after('end', EXIT_WITHIN_MS, () => (this.#asked ? this.#destroy() : this.#condemn('the worker closed its connection')));
+      this.#timers.after('end', EXIT_WITHIN_MS, () => (this.#asked ? this.#destroy() : this.#condemn('the worker closed its connection')));
     else if (this.#state === 'failed') this.#destroy();
-    else if (this.#listens && !(this.#state === 'stopping' && this.#batches.count === 0)) void this.#rankEnded(rank);
+    else if (this.#listens && this.#lines.hasGreeted(rank) && !(this.#state === 'stopping' && this.#batches.count === 0)) void this.#rankEnded(rank);
   }
 
   /** The others may wait for it for ever. */
@@ -254,7 +255,7 @@ export class WorkerProcess implements Runner {
     const end = this.#pid === undefined ? undefined : await endedChildOf(this.#pid);
     if (!this.#listens || this.#end !== undefined) return;
     // Nothing to be seen of it: torchrun itself may have ended first, which the parent is about to report.
-    if (end === undefined) return this.#after('end', TORCHRUN_END_WITHIN_MS, () => this.#condemn(`rank ${rank} ended`));
+    if (end === undefined) return this.#timers.after('end', TORCHRUN_END_WITHIN_MS, () => this.#condemn(`rank ${rank} ended`));
     this.#rankEnd = { rank, ...end };
     this.#condemn(`rank ${rank} ended (${howEnded(end)})`);
   }
@@ -274,7 +275,7 @@ export class WorkerProcess implements Runner {
     if (fault !== undefined) this.#fault(fault);
     else if (this.#state === 'stopping' && this.#batches.count === 0) {
       if (this.#group !== undefined) this.#tellStop();
-      this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
+      this.#timers.after('end', EXIT_WITHIN_MS, () => this.#destroy());
     }
     return fault === undefined;
   }
@@ -300,7 +301,7 @@ export class WorkerProcess implements Runner {
   #loaded({ code, message, lastLine, traceback, facts }: Extract<WorkerFrame, { kind: 'loaded' }>): boolean {
     if (code === 200) {
       if (!this.#lines.allLoaded) return true;
-      this.#clear('startup');
+      this.#timers.clear('startup');
       this.#state = 'ready';
       this.program?.loaded?.(facts);
       this.#settleLoad?.resolve();
@@ -309,10 +310,10 @@ export class WorkerProcess implements Runner {
     }
     // Another rank has died and this one complains of it.
     if (this.#rankEnd !== undefined) return true;
-    this.#clear('startup');
+    this.#timers.clear('startup');
     this.#state = 'failed';
     this.#loadFailure = LoadFailed({ status: code === 507 ? 507 : 500, message: lastLine || message, traceback }, new ToldInModelLog());
-    this.#after('end', EXIT_WITHIN_MS, () => this.#destroy());
+    this.#timers.after('end', EXIT_WITHIN_MS, () => this.#destroy());
     return true;
   }
 
@@ -336,12 +337,12 @@ export class WorkerProcess implements Runner {
     if (this.#state === 'gone' || this.#state === 'condemned') return;
     this.#state = 'condemned';
     this.#batches.forget();
-    this.#clear('end');
+    this.#timers.clear('end');
     if (this.#parent === undefined) return this.#finish(UNKNOWN_END);
     this.#parent.kill(this.key);
-    this.#after('kill', KILL_AGAIN_AFTER_MS, () => {
+    this.#timers.after('kill', KILL_AGAIN_AFTER_MS, () => {
       if (this.#end === undefined) killWithGroup(this.#pid);
-      this.#after('kill', GIVE_UP_AFTER_MS - KILL_AGAIN_AFTER_MS, () => this.#finish(this.#end ?? UNKNOWN_END));
+      this.#timers.after('kill', GIVE_UP_AFTER_MS - KILL_AGAIN_AFTER_MS, () => this.#finish(this.#end ?? UNKNOWN_END));
     });
   }
 
@@ -349,9 +350,9 @@ export class WorkerProcess implements Runner {
     if (this.#state === 'gone') return;
     this.#end = end;
     if (this.#ownVerdict === undefined) this.#rankEnd = undefined;
-    this.#clear('end');
-    this.#clear('kill');
-    this.#after('output', this.#channelsSeen < this.#channelsWanted ? LATE_CHANNEL_WITHIN_MS : OUTPUT_WITHIN_MS, () => this.#finish(end));
+    this.#timers.clear('end');
+    this.#timers.clear('kill');
+    this.#timers.after('output', this.#channelsSeen < this.#channelsWanted ? LATE_CHANNEL_WITHIN_MS : OUTPUT_WITHIN_MS, () => this.#finish(end));
     this.#finishWhenQuiet();
   }
 
@@ -366,7 +367,7 @@ export class WorkerProcess implements Runner {
   #finish(end: ProcessEnd): void {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.close();
     this.#expected?.cancel();
     void this.#enclosure?.give();
     this.#batches.forget();
@@ -395,21 +396,5 @@ export class WorkerProcess implements Runner {
     const message = `${who} ended while it was loading (${end.verdict ?? howEnded(end)})${why}.`;
     const traceback = this.surroundings.options.devTracebacks ? this.#lastLines.lines.join('\n') : undefined;
     return LoadFailed({ status: looksOutOfMemory(end) ? 507 : 500, message, traceback });
-  }
-
-  #lateText(): string {
-    return this.#group === undefined ? LATE : `${LATE}: no word of rank ${this.#lines.notLoaded.join(', ')}`;
-  }
-
-  /** One timer per purpose: a new one replaces the one before. */
-  #after(purpose: string, ms: number, act: () => void): void {
-    if (this.#state === 'gone') return;
-    clearTimeout(this.#timers.get(purpose));
-    this.#timers.set(purpose, setTimeout(act, ms));
-  }
-
-  #clear(purpose: string): void {
-    clearTimeout(this.#timers.get(purpose));
-    this.#timers.delete(purpose);
   }
 }
