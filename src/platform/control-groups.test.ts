@@ -58,8 +58,9 @@ describe.runIf(areThere)('control groups', () => {
     mkdirSync(join(killed, 'worker-7'), { recursive: true });
     const left = spawn('sleep', ['600'], { stdio: 'ignore' });
     writeFileSync(join(killed, 'worker-7', 'cgroup.procs'), String(left.pid));
+    // Of another namespace of processes, which nobody sweeps: an earlier run of this test may have left it.
     const elsewhere = join(parent, 'sconce-1-1-1');
-    mkdirSync(elsewhere);
+    mkdirSync(elsewhere, { recursive: true });
 
     const second = await openControlGroups();
 
