@@ -166,7 +166,6 @@ describe('an answer', () => {
     const manifest = { runtime: 'python', model: { modelName: 'failing', modelVersion: '1.0', handler: 'my_handler.py' } };
     writeFileSync(join(model, 'MAR-INF', 'MANIFEST.json'), JSON.stringify(manifest));
     expect((await server.manage('POST', '/models?url=failing&initial_workers=1')).status).toBe(200);
-    const before = server.log('model_log.log').length;
 
     const answer = await server.predict('failing', { body: 'x' });
     const id = String(answer.headers['x-request-id']);
@@ -175,10 +174,9 @@ describe('an answer', () => {
     expect(answer.json()).toEqual({ code: 503, type: 'InternalServerException', message: 'Prediction failed' });
     const lines = server
       .log('model_log.log')
-      .slice(before)
       .split('\n')
       .map((line) => line.replace(/^.* MODEL_LOG - /, ''));
-    const at = lines.indexOf('Invoking custom service failed.');
+    const at = lines.lastIndexOf('Invoking custom service failed.', lines.indexOf(`request_id=${id}`));
     expect(lines.slice(at + 1, at + 3)).toEqual(['Traceback (most recent call last):', `  File "${model}/my_handler.py", line 2, in handle`]);
     expect(lines.slice(at).filter((line) => line.includes('File "'))).toHaveLength(2);
     expect(lines.indexOf('ValueError: secret')).toBe(lines.indexOf(`request_id=${id}`) - 1);
