@@ -42,6 +42,7 @@ import { timerMs } from './composition/timer-ms.js';
 import { createTokens } from './composition/tokens.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
+import { EQUAL_WEIGHTS } from './inference/fair-share.js';
 import { Lifecycle } from './lifecycle.js';
 import { GrpcListener } from './listener/grpc-listener.js';
 import { HttpListener } from './listener/http-listener.js';
@@ -135,7 +136,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
   const pool = createUnpackingPool();
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
-  const inspections = createInspectionPool();
+  const inspections = createInspectionPool(EQUAL_WEIGHTS);
   life.add({ name: 'inspecting threads', start: async () => {}, stop: () => inspections.stop() });
   const digesting = createDigestPool();
   life.add({ name: 'digesting threads', start: async () => {}, stop: () => digesting.stop() });

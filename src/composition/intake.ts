@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Authenticity } from '../authenticity/authenticity.js';
 import type { Settings } from '../config/settings.js';
 import { ConfigInvalid } from '../errors/config.js';
+import type { WeightOf } from '../inference/fair-share.js';
 import type { InspectOutcome, InspectTask } from '../inputs/inspect-thread.js';
 import { AllowedUrls } from '../models/allowed-urls.js';
 import { ArchiveCache } from '../models/archive-cache.js';
@@ -14,6 +15,7 @@ import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.j
 import type { Log } from '../observability/observer.js';
 import type { Protection } from '../observability/protections.js';
 import type { ModelScanner } from '../scanning/model-scanner.js';
+import { FairPlaces } from '../threads/fair-places.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { WorkflowIntake } from '../workflows/workflow-intake.js';
 import { signatureLevel } from './authenticity.js';
@@ -24,9 +26,12 @@ export function createUnpackingPool(): TaskPool<UnpackTask, UnpackOutcome> {
   return new TaskPool<UnpackTask, UnpackOutcome>(threadEntry('../models/unpack/unpack-thread.js', import.meta.url), 2);
 }
 
-/** Threads that inspect long requests. */
-export function createInspectionPool(): TaskPool<InspectTask, InspectOutcome> {
-  return new TaskPool<InspectTask, InspectOutcome>(threadEntry('../inputs/inspect-thread.js', import.meta.url), 2);
+const INSPECTING_THREADS = 2;
+
+/** Threads that inspect long requests, shared by the tenants of the models that they are for. */
+export function createInspectionPool(weightOf: WeightOf): TaskPool<InspectTask, InspectOutcome> {
+  const entry = threadEntry('../inputs/inspect-thread.js', import.meta.url);
+  return new TaskPool<InspectTask, InspectOutcome>(entry, INSPECTING_THREADS, new FairPlaces(INSPECTING_THREADS, weightOf));
 }
 
 /** Unpacked archives on disk, kept from run to run. */

@@ -16,7 +16,7 @@ const INLINE_BYTES = 65_536;
 
 /** What all inspections share. */
 export interface InspectionParts {
-  readonly pool: { run(task: InspectTask): Promise<InspectOutcome> };
+  readonly pool: { run(task: InspectTask, tenant: string | undefined): Promise<InspectOutcome> };
   readonly guards: FindGuard;
   readonly observer: Observer;
   readonly log: Log;
@@ -38,7 +38,7 @@ export class Inspection {
 
   constructor(
     private readonly rules: InputRules,
-    private readonly of: { readonly model: string; readonly key: string; readonly ordered: boolean },
+    private readonly of: { readonly model: string; readonly key: string; readonly ordered: boolean; readonly tenant?: string | undefined },
     private readonly next: Offer,
     private readonly parts: InspectionParts,
   ) {
@@ -87,7 +87,7 @@ export class Inspection {
   }
 
   async #onThread({ inputs, headers }: InferenceRequest): Promise<Inspected> {
-    const outcome = await this.parts.pool.run({ rules: this.rules, key: this.of.key, request: { inputs, headers } });
+    const outcome = await this.parts.pool.run({ rules: this.rules, key: this.of.key, request: { inputs, headers } }, this.of.tenant);
     if (outcome.kind === 'passed') return outcome.request;
     const { code, kind, message, rendering, reason } = outcome.error;
     throw new SconceError(code, kind, message, rendering, reason);

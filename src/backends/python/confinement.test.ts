@@ -24,6 +24,7 @@ describe('the verdict on a worker', () => {
       ['none', false],
       ['unknown', undefined],
       ['memory', true],
+      ['tenant-memory', true],
       ['machine-memory', true],
       ['processes', false],
     ]);
