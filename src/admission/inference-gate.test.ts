@@ -50,7 +50,7 @@ it.each([true, false])('health, readiness and start-up models are those of the r
   const { models, gate } = aGate();
   Object.assign(models, { healthy: () => holds, ready: () => !holds, startupModels: () => ['b', 'a'] });
 
-  expect([gate.healthy(), gate.ready(), gate.startupModels(ANYONE)]).toEqual([holds, !holds, ['b', 'a']]);
+  expect([gate.healthy(ANYONE), gate.ready(), gate.startupModels(ANYONE)]).toEqual([holds, !holds, ['b', 'a']]);
 });
 
 it("another's model is not found: not by name, not in the lists, and not by a request that came past the routes", () => {
