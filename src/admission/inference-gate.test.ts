@@ -70,3 +70,11 @@ it("another's model is not found: not by name, not in the lists, and not by a re
     expect(() => ask.call(gate, OF_TENANT_A, 'a-1', undefined)).not.toThrow();
   }
 });
+
+it('health is that of all models, and for whoever belongs to a tenant that of its own', () => {
+  const { models, gate } = aGate();
+  Object.assign(models, { healthy: (counts: (name: string) => boolean = () => true) => !counts('m') });
+  const confined = OF_TENANT_A.within({ patterns: ['a-*'], owns: (name) => name.startsWith('a-') });
+
+  expect([gate.healthy(ANYONE), gate.healthy(OF_TENANT_A), gate.healthy(confined)]).toEqual([false, false, true]);
+});

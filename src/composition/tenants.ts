@@ -96,7 +96,8 @@ export function guardsMetrics({ metricsToken, disableTokenAuthorization, tenants
 
 /** The folders of those that have one. Throws ConfigInvalid for one that isn't there, or that others' archives lie in too. */
 function storesOf({ tenants: file }: Settings, listed: readonly ListedTenant[], cwd: string, shared: SharedStores): ReadonlyMap<string, string> {
-  const fault = (tenant: string, what: string) => ConfigInvalid({ message: `sconce_tenants=${file}: tenants.${tenant}.store: ${what}` });
+  const fault = (tenant: string, what: string) =>
+    ConfigInvalid({ message: `sconce_tenants=${file === undefined ? '' : resolve(cwd, file)}: tenants.${tenant}.store: ${what}` });
   const taken = [shared.modelStore, shared.workflowStore]
     .filter((folder) => folder !== undefined && existsSync(folder))
     .map((folder) => ({ whose: 'the server', folder: realpathSync(folder ?? '') }));

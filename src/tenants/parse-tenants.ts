@@ -47,7 +47,7 @@ const tenant = z.strictObject({
   quotas: quotas.optional(),
 });
 const operators = z.strictObject({ weight: weight.optional(), quotas: quotas.optional() }, { error: 'the operator’s own tenant may have quotas and weight' });
-const document = z.strictObject({ tenants: z.unknown() });
+const document = z.strictObject({ tenants: z.unknown().optional() });
 
 /** Reads what the file holds, the operator's own tenant first. Throws TenantsFault. */
 export function parseTenants(content: unknown): readonly ListedTenant[] {
