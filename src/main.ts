@@ -38,6 +38,7 @@ import { assertAddresses } from './composition/public-addresses.js';
 import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
+import { createTenancy } from './composition/tenants.js';
 import { timerMs } from './composition/timer-ms.js';
 import { createTokens } from './composition/tokens.js';
 import type { Settings, WantedModel } from './config/settings.js';
@@ -131,7 +132,6 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const protections = new Protections(settings.security, log.named('sconce.security'));
   const publicHosts = await assertAddresses(settings, protections);
   const store = folderOf(settings.modelStore, cwd);
-  const restored = author === undefined ? modelsToRestore(settings, store) : undefined;
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
   const pool = createUnpackingPool();
@@ -151,7 +151,13 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     files,
     log: log.named('sconce.metrics'),
   });
-  const observer = new ServingObserver(metrics, files);
+  const workflowStore = folderOf(settings.workflowStore, cwd);
+  const tenancy = author === undefined ? createTenancy(settings, { cwd, metrics, modelStore: store, workflowStore }) : undefined;
+  if (tenancy !== undefined) protections.tell(tenancy.protection);
+  const storeOf = (model: string): string | undefined => tenancy?.stores.storeOf(model) ?? store;
+  const restored = author === undefined ? modelsToRestore(settings, storeOf) : undefined;
+  if (tenancy !== undefined) files.keepApart(tenancy.others);
+  const observer = new ServingObserver(metrics, files, tenancy?.tellerOf);
   const accelerators = findAccelerators(settings, env);
   const gpus = accelerators.count;
   const gpuWatch = new GpuWatch(accelerators);
@@ -183,19 +189,22 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   protections.tell(await scanner.protection());
   protections.tell(signatureProtection(settings));
   const authenticity = createAuthenticity(settings, { cwd, pool: examining, log });
-  const places = { cache, sources, scanner, authenticity, workDirectory: runFolder.path };
+  const places = { cache, sources, scanner, authenticity, workDirectory: runFolder.path, rules: tenancy?.stores };
   const intake = createIntake(settings, {
     ...around,
     ...places,
     store,
     env,
-    installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
+    installerOutput: (model, line) => files.model('INFO', `install-${model}`, line, tenancy?.tenants.ownerOf(model).name),
     stopping: stopping.signal,
   });
   const cpus = availableParallelism();
   const defaultWorkers = settings.debug ? 1 : settings.defaultWorkersPerModel || gpus || cpus;
   const crashes = new CrashLog();
-  const guards = createGuards((request, answer) => registry.judge(request, answer));
+  const guards = createGuards(
+    (request, answer) => registry.judge(request, answer),
+    (model, guard) => tenancy?.tenants.mayUse(model, guard) ?? true,
+  );
   const registry = new Registry({
     intake: author === undefined ? intake : withOneWorker(intake),
     serving: {
@@ -220,12 +229,13 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       registerWorkers: settings.defaultWorkersPerModel,
     },
     configured: configuredModels(settings.models),
+    accounts: tenancy?.accounts,
     log: log.named('sconce.registry'),
   });
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const workflows = new Workflows({
-    intake: createWorkflowIntake({ ...places, store: folderOf(settings.workflowStore, cwd) ?? store }),
+    intake: createWorkflowIntake({ ...places, store: workflowStore ?? store }),
     models: intake,
     registry,
     observer,
@@ -237,7 +247,14 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const auditing = openAudit(author === undefined ? auditPathOf(settings, { cwd, logFolder }) : undefined, log.named('sconce.audit'));
   const { audit } = auditing;
   life.add({ name: 'audit', start: async () => {}, stop: async () => auditing.close() });
-  const letIn = createTokens(settings, { cwd, keyFile: join(cwd, 'key_file.json'), log: log.named('sconce.tokens'), observer, audit });
+  const letIn = createTokens(settings, {
+    cwd,
+    keyFile: join(cwd, 'key_file.json'),
+    log: log.named('sconce.tokens'),
+    observer,
+    audit,
+    confined: tenancy?.tenants.confined,
+  });
   const tokens = letIn.gate;
   life.add({ name: 'tokens', start: async () => {}, stop: async () => letIn.stop() });
   for (const protection of letIn.protections) protections.tell(protection);
@@ -246,21 +263,24 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const keeper =
     snapshotFolder === undefined
       ? undefined
-      : new SnapshotKeeper({ folder: snapshotFolder, settings, store, models: registry, log: log.named('sconce.snapshots') });
+      : new SnapshotKeeper({ folder: snapshotFolder, settings, storeOf, models: registry, log: log.named('sconce.snapshots') });
   const models: ModelService = authored?.models ?? (keeper === undefined ? registry : new SnapshottingModels(registry, keeper));
-  const inferenceGate = new InferenceGate(models);
+  const inferenceGate = new InferenceGate(models, tenancy?.quotas);
   const managementGate = new ManagementGate(models, { enableModelApi: settings.enableModelApi, audit });
   let isDraining = false;
   const apis: ApiParts = {
     inference: inferenceGate,
     management: managementGate,
-    workflows: new WorkflowGate(workflows, { audit }),
+    workflows: new WorkflowGate(workflows, { audit, quotas: tenancy?.quotas }),
     keys: tokens.disabled ? undefined : new KeyRotation((type) => tokens.rotate(type), audit),
     observer,
     log: log.named('sconce.api'),
     isDraining: () => isDraining,
     refreshMemory: () => registry.refreshMemory(),
-    renderMetrics: (only, permits) => metrics.render(only, permits),
+    renderMetrics: (only, shown) => {
+      if (settings.metricsMode === 'prometheus') tenancy?.tellFigures();
+      return metrics.render(only, tenancy === undefined || shown === undefined ? shown : tenancy.shown(shown));
+    },
     metricsCaughtUp: () => observer.caughtUp(),
     billOfMaterials: billWriter(digesting, settings.maxArchiveEntries),
   };

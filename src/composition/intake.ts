@@ -11,6 +11,7 @@ import { PythonEnvironments } from '../models/environment/python-environments.js
 import { FetchHosts } from '../models/fetch/private-address.js';
 import { Intake } from '../models/intake.js';
 import { ModelSources } from '../models/model-sources.js';
+import type { StoreRules } from '../models/store-rules.js';
 import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.js';
 import type { Log } from '../observability/observer.js';
 import type { Protection } from '../observability/protections.js';
@@ -57,6 +58,8 @@ export interface IntakeSurroundings {
   readonly scanner: ModelScanner;
   readonly authenticity: Authenticity | undefined;
   readonly workDirectory: string;
+  /** Whose archives are whose; undefined: there are no tenants. */
+  readonly rules: StoreRules | undefined;
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly installerOutput: (model: string, line: string) => void;
@@ -67,9 +70,11 @@ export interface IntakeSurroundings {
 
 /** The way of models into this process. */
 export function createIntake(settings: Settings, surroundings: IntakeSurroundings): Intake {
-  const { store, env, cwd, cache, sources, scanner, authenticity, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
+  const { store, rules, env, cwd, cache, sources, scanner, authenticity, workDirectory, interpreter, environment, installerOutput, stopping, log } =
+    surroundings;
   return new Intake({
     store,
+    rules,
     sources,
     cache,
     scanner,
@@ -99,13 +104,14 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
 /** The way of workflows into this process; `store` is the workflow store. */
 export function createWorkflowIntake({
   store,
+  rules,
   cache,
   sources,
   scanner,
   authenticity,
   workDirectory,
-}: Pick<IntakeSurroundings, 'store' | 'cache' | 'sources' | 'scanner' | 'authenticity' | 'workDirectory'>): WorkflowIntake {
-  return new WorkflowIntake({ store, sources, cache, scanner, authenticity, workDirectory });
+}: Pick<IntakeSurroundings, 'store' | 'rules' | 'cache' | 'sources' | 'scanner' | 'authenticity' | 'workDirectory'>): WorkflowIntake {
+  return new WorkflowIntake({ store, rules, sources, cache, scanner, authenticity, workDirectory });
 }
 
 /** The places that models come from. Throws ConfigInvalid for patterns and hosts that are none. */

@@ -3,6 +3,7 @@ import { SconceError } from '../errors/sconce-error.js';
 import type { InputRules } from '../inference/input-rules.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
+import { RequestView } from '../inference/request-view.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { guardedAnswer } from './guards/guarded-answer.js';
 import { type FindGuard, Judges } from './guards/judges.js';
@@ -97,7 +98,7 @@ export class Inspection {
     const { outputs } = this.rules;
     const ruled = outputs === undefined ? answer : ruledAnswer(answer, outputs);
     const refused = (error: SconceError) => this.parts.observer.inferenceRefused(request.model, error.reason ?? 'guard_refused');
-    this.next({ ...request, inputs, headers }, this.#after.isEmpty ? ruled : guardedAnswer(ruled, this.#after, refused));
+    this.next(new RequestView(request, { inputs, headers }), this.#after.isEmpty ? ruled : guardedAnswer(ruled, this.#after, refused));
   }
 
   #refuse(request: InferenceRequest, answer: Answer, error: unknown): void {
