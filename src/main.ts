@@ -38,12 +38,12 @@ import { assertAddresses } from './composition/public-addresses.js';
 import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
+import { coresOf, createTenantResources, keepOff, makeTenantGroups, resourceProtections, weightsOf } from './composition/tenant-resources.js';
 import { createTenancy } from './composition/tenants.js';
 import { timerMs } from './composition/timer-ms.js';
 import { createTokens } from './composition/tokens.js';
 import type { Settings, WantedModel } from './config/settings.js';
 import { startReport } from './config/start-report.js';
-import { EQUAL_WEIGHTS } from './inference/fair-share.js';
 import { Lifecycle } from './lifecycle.js';
 import { GrpcListener } from './listener/grpc-listener.js';
 import { HttpListener } from './listener/http-listener.js';
@@ -136,8 +136,6 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
   const pool = createUnpackingPool();
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
-  const inspections = createInspectionPool(EQUAL_WEIGHTS);
-  life.add({ name: 'inspecting threads', start: async () => {}, stop: () => inspections.stop() });
   const digesting = createDigestPool();
   life.add({ name: 'digesting threads', start: async () => {}, stop: () => digesting.stop() });
   const examining = createExaminingPool();
@@ -157,6 +155,10 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const storeOf = (model: string): string | undefined => tenancy?.stores.storeOf(model) ?? store;
   const restored = author === undefined ? modelsToRestore(settings, storeOf) : undefined;
   if (tenancy !== undefined) files.keepApart(tenancy.others);
+  const tenants = tenancy?.tenants;
+  const weightOf = weightsOf(tenants);
+  const inspections = createInspectionPool(weightOf);
+  life.add({ name: 'inspecting threads', start: async () => {}, stop: () => inspections.stop() });
   const observer = new ServingObserver(metrics, files, tenancy?.tellerOf);
   const accelerators = findAccelerators(settings, env);
   const gpus = accelerators.count;
@@ -164,10 +166,16 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const interpreter = command(settings.python ?? 'python3', cwd);
   const environment = { ...workerEnvironment(settings, env), ...(author === undefined ? {} : AUTHOR_ENVIRONMENT) };
   const around = { interpreter, environment, cwd, log };
-  const confinement = await confine(configuredLimits(settings), settings.controlGroups, log.named('sconce.python'));
-  life.add({ name: 'control groups', start: async () => {}, stop: async () => confinement.groups?.remove() });
+  const split = coresOf(tenants);
+  const leaks = split === undefined ? undefined : await keepOff(split, around);
+  const confined = await confine(configuredLimits(settings), settings.controlGroups, log.named('sconce.python'), split !== undefined);
+  life.add({ name: 'control groups', start: async () => {}, stop: async () => confined.groups?.remove() });
+  const tenantGroups = tenants === undefined ? undefined : await makeTenantGroups(confined.groups, tenants, split);
+  const confinement = { ...confined, tenants: tenantGroups?.made };
+  if (tenants !== undefined && tenantGroups !== undefined)
+    for (const protection of resourceProtections(tenants, { groups: tenantGroups, split, leaks, gpuCount: gpus })) protections.tell(protection);
   const ownFiles = serverFiles(settings, cwd, [logFolder, metricsFolder]);
-  const sandbox = author === undefined ? createSandbox(settings, ownFiles) : createAuthorSandbox(settings, ownFiles);
+  const sandbox = author === undefined ? createSandbox(settings, ownFiles, (gpu) => accelerators.nameOf(gpu)) : createAuthorSandbox(settings, ownFiles);
   if (sandbox !== undefined) {
     const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
     protections.tell(await sandboxProtection(sandbox, settings.sandbox, place));
@@ -201,6 +209,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const cpus = availableParallelism();
   const defaultWorkers = settings.debug ? 1 : settings.defaultWorkersPerModel || gpus || cpus;
   const crashes = new CrashLog();
+  const placement = createPlacement(settings, log);
   const guards = createGuards(
     (request, answer) => registry.judge(request, answer),
     (model, guard) => tenancy?.tenants.mayUse(model, guard) ?? true,
@@ -212,7 +221,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       workerIds: new WorkerIds(settings.initialWorkerPort, settings.initialDistributionPort),
       devices: new DeviceAllocator(gpus),
       gpus: gpuWatch,
-      placement: createPlacement(settings, log),
+      placement,
+      resources: tenants === undefined ? undefined : createTenantResources(settings, tenants, { gpuCount: gpus, split, placement, weightOf }),
+      weightOf,
       crashes,
       observer,
       log: log.named('sconce.workers'),

@@ -74,8 +74,8 @@ class ControlGroup:
                     continue
 
     def struck(self) -> str:
-        """What the kernel enforced: `memory` (the group's own limit), `tenant-memory` (that of all its tenant's workers),
-        `machine-memory`, `processes` or `none`."""
+        """What the kernel enforced: `memory` (the group's own limit), `tenant-memory` (that of all workers of its
+        tenant), `machine-memory`, `processes` or `none`."""
         memory = self._folders["memory"]
         counts = {**_counts(memory, "memory.oom_control"), **_counts(memory, "memory.events")}
         if counts.get("oom_kill", 0) > 0:

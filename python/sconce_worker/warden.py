@@ -97,7 +97,8 @@ class Warden:
     def ended(self, worker: int) -> str:
         """The worker's process has ended and isn't reaped yet: ends what it left and tells which limit it struck.
 
-        `memory`, `tenant-memory`, `machine-memory` and `processes` as the kernel or a look has it; `none`; `unknown` where nobody saw.
+        `memory`, `tenant-memory`, `machine-memory` and `processes` as the kernel or a look has it; `none`; `unknown`
+        where nobody saw.
         """
         kept = self._kept.pop(worker)
         if kept.watch is not None:

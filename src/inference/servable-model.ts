@@ -16,8 +16,6 @@ export interface ModelPython {
 export interface ServableModel {
   readonly name: string;
   readonly version: string;
-  /** Whose it is; undefined where the server knows no tenants. */
-  readonly tenant?: Tenant | undefined;
   /** The location as it was registered; undefined for a function of a workflow, which no list shows. */
   readonly url: string | undefined;
   /** Whose it is; undefined where the operator names no tenants. Set when it is served. */

@@ -2,6 +2,7 @@ import type { WorkerLimits } from '../../inference/worker-limits.js';
 import type { Log } from '../../observability/observer.js';
 import { type ControlGroups, openControlGroups } from '../../platform/control-groups.js';
 import { CONTROLLERS } from '../../platform/own-groups.js';
+import type { TenantGroup } from '../../platform/tenant-groups.js';
 import { LATE } from '../crash-log.js';
 
 /** What workers are held to, and by what. */
@@ -10,8 +11,8 @@ export interface Confinement {
   readonly limits: WorkerLimits;
   /** undefined: the parents look after their workers themselves, where the system lets them. */
   readonly groups: ControlGroups | undefined;
-  /** The names of tenants' groups among them, by the tenant's name. */
-  readonly tenants?: ReadonlyMap<string, string> | undefined;
+  /** Those of tenants among them, by the tenant's name. */
+  readonly tenants?: ReadonlyMap<string, TenantGroup> | undefined;
 }
 
 /** What a worker's end had to do with its limits; `unknown` where nobody could see. See python/sconce_worker/warden.py. */

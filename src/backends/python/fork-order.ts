@@ -44,7 +44,7 @@ export async function orderWorker(spec: RunnerSpec, options: PythonBackendOption
     python_path: pythonPath,
     directory,
     cores: spec.share.cores ?? [],
-    tenant: options.confinement.tenants?.get(tenantNameOf(spec.model)) ?? '',
+    tenant: options.confinement.tenants?.get(tenantNameOf(spec.model))?.name ?? '',
     launch,
     program: program === undefined ? [] : nodeWords(program, spec.workerName),
     ranks: group?.size ?? 0,
