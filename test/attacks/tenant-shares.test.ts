@@ -103,6 +103,8 @@ describe('tenants', () => {
     await serve(server, 'a-keeper');
     const written = await does<string[]>(server, 'a-keeper', { do: 'keep', secret });
     const own = await does<Found>(server, 'a-keeper', { do: 'find' });
+    // What each of them is told to start with passes through the memory of its parent.
+    await server.manage('PUT', '/models/a-keeper?min_worker=4&synchronous=true');
     await serve(server, 'b-finder');
     const beside = await does<Found>(server, 'b-finder', { do: 'find' });
 
