@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { availableProcessors, parseCpuList } from '../../src/platform/processors.js';
 import { RunningServer } from '../e2e/running-server.js';
 import { archive } from '../fixtures/archives.js';
 import { workerOf } from '../fixtures/hostile-model.js';
-import { aToken, bearer, keysOf } from '../fixtures/token-servers.js';
+import { aGuardedServer, aToken, bearer, double, keysOf } from '../fixtures/token-servers.js';
 
 const JSON_BODY = { 'content-type': 'application/json' };
 const IS_ROOT = process.getuid?.() === 0;
@@ -21,8 +21,8 @@ function tenantsOf(server: RunningServer, tenants: Readonly<Record<string, objec
   return { sconce_tenants: file };
 }
 
-async function serve(server: RunningServer, name: string, config = ''): Promise<void> {
-  const file = await archive(server.store, { name, handler: 'tenant.py', config: `responseTimeout: 60\n${config}` });
+async function serve(server: RunningServer, name: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
+  const file = await archive(server.store, { name, handler: 'tenant.py', config: 'responseTimeout: 60\n', files });
   const { text } = await server.manage('POST', `/models?url=${file}&initial_workers=1`);
   expect(text).toContain('registered with 1 initial workers');
 }
@@ -131,26 +131,27 @@ describe('tenants', () => {
   });
 
   it('TN4 have a working copy each, which no other reads and which goes with its model', async () => {
-    await serve(server, 'a-keeper');
+    await serve(server, 'a-keeper', { 'only-here': 'weights' });
     await serve(server, 'b-finder');
+    await does(server, 'a-keeper', { do: 'keep', secret });
     const [run = ''] = readdirSync(temporary).filter((name) => name.startsWith('sconce-'));
     const models = join(temporary, run, 'models');
-    const copies = readdirSync(models).map((name) => join(models, name, 'tenant.py'));
+    const copies = readdirSync(models).map((name) => join(models, name, 'only-here'));
     const pid = await workerOf(server, 'a-keeper');
-    const paths = [...copies, `/proc/${pid}/environ`, `/proc/${pid}/mem`, `/proc/${pid}/root/tmp/kept`, `/proc/${pid}/cwd/tenant.py`];
+    const paths = [...copies, ...['cwd/only-here', 'cwd/kept', 'root/tmp/kept', 'root/dev/shm/kept'].map((name) => `/proc/${pid}/${name}`)];
 
-    const outcomes = await does<Record<string, string>>(server, 'b-finder', { do: 'read', paths });
+    const own = await does<Record<string, string>>(server, 'a-keeper', { do: 'read', paths: copies });
+    const other = await does<Record<string, string>>(server, 'b-finder', { do: 'read', paths });
     await server.manage('DELETE', '/models/a-keeper');
     await server.manage('DELETE', '/models/b-finder');
 
-    const read = Object.entries(outcomes).filter(([, outcome]) => outcome.startsWith('read'));
-    expect(copies.filter((copy) => existsSync(copy))).toEqual([]);
-    // Its own, and no more.
-    expect(read).toHaveLength(1);
-    expect(copies).toContain(read[0]?.[0]);
+    const isRead = (outcome: string) => outcome.startsWith('read');
+    expect(Object.values(own).filter(isRead)).toEqual(['read 7']);
+    expect(Object.values(other).filter(isRead)).toEqual([]);
+    expect(readdirSync(models)).toEqual([]);
   });
 
-  it('come back after an end, however often the workers of another end', async () => {
+  it('TN2 come back after an end, however often the workers of another end', async () => {
     const file = await archive(server.store, { name: 'a-keeper', handler: 'tenant.py', config: 'crashes: true\nminWorkers: 4\nmaxWorkers: 4\n' });
     await server.manage('POST', `/models?url=${file}&initial_workers=4&synchronous=false`);
     await serve(server, 'b-finder');
@@ -158,6 +159,36 @@ describe('tenants', () => {
     await ask(server, 'b-finder', { do: 'crash' });
 
     expect(await does(server, 'b-finder', { do: 'wait', ms: 0 })).toBe('waited');
+  });
+});
+
+describe('TN2 models of tenants that compute on threads of the server', () => {
+  const server = new RunningServer();
+
+  afterAll(() => server.dispose());
+
+  it('are answered, every request, while another tenant’s model is flooded', async () => {
+    const tenants = tenantsOf(server, { a: { models: ['a-*'] }, b: { models: ['b-*'] } });
+    const asThreads = { sconce_grants: JSON.stringify({ 'a-double': { isolation: 'thread' }, 'b-double': { isolation: 'thread' } }) };
+    await aGuardedServer({ ...tenants, ...asThreads }, server);
+    const operator = bearer(keysOf(server).inference);
+    const outcomes = { asked: 0, answered: 0 };
+    let isOver = false;
+    const flood = Array.from({ length: 30 }, async () => {
+      while (!isOver) {
+        outcomes.asked += 1;
+        if ([200, 503].includes((await double(server, 'a-double', operator)).status)) outcomes.answered += 1;
+      }
+    });
+
+    const statuses: number[] = [];
+    for (let n = 0; n < 30; n += 1) statuses.push((await double(server, 'b-double', operator)).status);
+    isOver = true;
+    await Promise.all(flood);
+
+    expect(statuses).toEqual(Array(30).fill(200));
+    expect(outcomes.answered).toBe(outcomes.asked);
+    expect((await double(server, 'a-double', operator)).status).toBe(200);
   });
 });
 
