@@ -16,6 +16,7 @@ const ROOMS = {
   scheduling: ['inference', 'errors', 'config', 'observability'],
   registry: ['scheduling', 'models', 'inputs', 'inference', 'errors', 'config', 'observability'],
   snapshots: ['registry', 'models', 'inference', 'errors', 'config', 'observability'],
+  tenants: ['inference', 'errors'],
   workflows: ['registry', 'models', 'authenticity', 'scanning', 'inference', 'errors', 'config', 'observability'],
   admission: ['workflows', 'registry', 'inference', 'errors', 'config', 'observability'],
   api: ['admission', 'inference', 'errors', 'config', 'observability'],

@@ -38,6 +38,8 @@ import { assertAddresses } from './composition/public-addresses.js';
 import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
+import { coresOf, createTenantResources, keepOff, makeTenantGroups, resourceProtections, weightsOf } from './composition/tenant-resources.js';
+import { createTenancy } from './composition/tenants.js';
 import { timerMs } from './composition/timer-ms.js';
 import { createTokens } from './composition/tokens.js';
 import type { Settings, WantedModel } from './config/settings.js';
@@ -130,13 +132,10 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const protections = new Protections(settings.security, log.named('sconce.security'));
   const publicHosts = await assertAddresses(settings, protections);
   const store = folderOf(settings.modelStore, cwd);
-  const restored = author === undefined ? modelsToRestore(settings, store) : undefined;
   const runFolder = await createTempFolder('sconce-', env.TEMP || tmpdir());
   life.add({ name: 'run folder', start: async () => {}, stop: () => runFolder.remove() });
   const pool = createUnpackingPool();
   life.add({ name: 'unpacking threads', start: async () => {}, stop: () => pool.stop() });
-  const inspections = createInspectionPool();
-  life.add({ name: 'inspecting threads', start: async () => {}, stop: () => inspections.stop() });
   const digesting = createDigestPool();
   life.add({ name: 'digesting threads', start: async () => {}, stop: () => digesting.stop() });
   const examining = createExaminingPool();
@@ -150,17 +149,33 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     files,
     log: log.named('sconce.metrics'),
   });
-  const observer = new ServingObserver(metrics, files);
+  const workflowStore = folderOf(settings.workflowStore, cwd);
+  const tenancy = author === undefined ? createTenancy(settings, { cwd, metrics, modelStore: store, workflowStore }) : undefined;
+  if (tenancy !== undefined) protections.tell(tenancy.protection);
+  const storeOf = (model: string): string | undefined => tenancy?.stores.storeOf(model) ?? store;
+  const restored = author === undefined ? modelsToRestore(settings, storeOf) : undefined;
+  if (tenancy !== undefined) files.keepApart(tenancy.others);
+  const tenants = tenancy?.tenants;
+  const weightOf = weightsOf(tenants);
+  const inspections = createInspectionPool(weightOf);
+  life.add({ name: 'inspecting threads', start: async () => {}, stop: () => inspections.stop() });
+  const observer = new ServingObserver(metrics, files, tenancy?.tellerOf);
   const accelerators = findAccelerators(settings, env);
   const gpus = accelerators.count;
   const gpuWatch = new GpuWatch(accelerators);
   const interpreter = command(settings.python ?? 'python3', cwd);
   const environment = { ...workerEnvironment(settings, env), ...(author === undefined ? {} : AUTHOR_ENVIRONMENT) };
   const around = { interpreter, environment, cwd, log };
-  const confinement = await confine(configuredLimits(settings), settings.controlGroups, log.named('sconce.python'));
-  life.add({ name: 'control groups', start: async () => {}, stop: async () => confinement.groups?.remove() });
+  const split = coresOf(tenants);
+  const leaks = split === undefined ? undefined : await keepOff(split, around);
+  const confined = await confine(configuredLimits(settings), settings.controlGroups, log.named('sconce.python'), split !== undefined);
+  life.add({ name: 'control groups', start: async () => {}, stop: async () => confined.groups?.remove() });
+  const tenantGroups = tenants === undefined ? undefined : await makeTenantGroups(confined.groups, tenants, split);
+  const confinement = { ...confined, tenants: tenantGroups?.made };
+  if (tenants !== undefined && tenantGroups !== undefined)
+    for (const protection of resourceProtections(tenants, { groups: tenantGroups, split, leaks, gpuCount: gpus })) protections.tell(protection);
   const ownFiles = serverFiles(settings, cwd, [logFolder, metricsFolder]);
-  const sandbox = author === undefined ? createSandbox(settings, ownFiles) : createAuthorSandbox(settings, ownFiles);
+  const sandbox = author === undefined ? createSandbox(settings, ownFiles, (gpu) => accelerators.nameOf(gpu)) : createAuthorSandbox(settings, ownFiles);
   if (sandbox !== undefined) {
     const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
     protections.tell(await sandboxProtection(sandbox, settings.sandbox, place));
@@ -182,19 +197,23 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   protections.tell(await scanner.protection());
   protections.tell(signatureProtection(settings));
   const authenticity = createAuthenticity(settings, { cwd, pool: examining, log });
-  const places = { cache, sources, scanner, authenticity, workDirectory: runFolder.path };
+  const places = { cache, sources, scanner, authenticity, workDirectory: runFolder.path, rules: tenancy?.stores };
   const intake = createIntake(settings, {
     ...around,
     ...places,
     store,
     env,
-    installerOutput: (model, line) => files.model('INFO', `install-${model}`, line),
+    installerOutput: (model, line) => files.model('INFO', `install-${model}`, line, tenancy?.tenants.ownerOf(model).name),
     stopping: stopping.signal,
   });
   const cpus = availableParallelism();
   const defaultWorkers = settings.debug ? 1 : settings.defaultWorkersPerModel || gpus || cpus;
   const crashes = new CrashLog();
-  const guards = createGuards((request, answer) => registry.judge(request, answer));
+  const placement = createPlacement(settings, log);
+  const guards = createGuards(
+    (request, answer) => registry.judge(request, answer),
+    (model, guard) => tenancy?.tenants.mayUse(model, guard) ?? true,
+  );
   const registry = new Registry({
     intake: author === undefined ? intake : withOneWorker(intake),
     serving: {
@@ -202,7 +221,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       workerIds: new WorkerIds(settings.initialWorkerPort, settings.initialDistributionPort),
       devices: new DeviceAllocator(gpus),
       gpus: gpuWatch,
-      placement: createPlacement(settings, log),
+      placement,
+      resources: tenants === undefined ? undefined : createTenantResources(settings, tenants, { gpuCount: gpus, split, placement, weightOf }),
+      weightOf,
       crashes,
       observer,
       log: log.named('sconce.workers'),
@@ -219,12 +240,13 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       registerWorkers: settings.defaultWorkersPerModel,
     },
     configured: configuredModels(settings.models),
+    accounts: tenancy?.accounts,
     log: log.named('sconce.registry'),
   });
   life.add({ name: 'models', start: async () => {}, stop: () => registry.stop(AbortSignal.abort(), 0) });
 
   const workflows = new Workflows({
-    intake: createWorkflowIntake({ ...places, store: folderOf(settings.workflowStore, cwd) ?? store }),
+    intake: createWorkflowIntake({ ...places, store: workflowStore ?? store }),
     models: intake,
     registry,
     observer,
@@ -236,7 +258,14 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const auditing = openAudit(author === undefined ? auditPathOf(settings, { cwd, logFolder }) : undefined, log.named('sconce.audit'));
   const { audit } = auditing;
   life.add({ name: 'audit', start: async () => {}, stop: async () => auditing.close() });
-  const letIn = createTokens(settings, { cwd, keyFile: join(cwd, 'key_file.json'), log: log.named('sconce.tokens'), observer, audit });
+  const letIn = createTokens(settings, {
+    cwd,
+    keyFile: join(cwd, 'key_file.json'),
+    log: log.named('sconce.tokens'),
+    observer,
+    audit,
+    confined: tenancy?.tenants.confined,
+  });
   const tokens = letIn.gate;
   life.add({ name: 'tokens', start: async () => {}, stop: async () => letIn.stop() });
   for (const protection of letIn.protections) protections.tell(protection);
@@ -245,21 +274,24 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const keeper =
     snapshotFolder === undefined
       ? undefined
-      : new SnapshotKeeper({ folder: snapshotFolder, settings, store, models: registry, log: log.named('sconce.snapshots') });
+      : new SnapshotKeeper({ folder: snapshotFolder, settings, storeOf, models: registry, log: log.named('sconce.snapshots') });
   const models: ModelService = authored?.models ?? (keeper === undefined ? registry : new SnapshottingModels(registry, keeper));
-  const inferenceGate = new InferenceGate(models);
+  const inferenceGate = new InferenceGate(models, tenancy?.quotas);
   const managementGate = new ManagementGate(models, { enableModelApi: settings.enableModelApi, audit });
   let isDraining = false;
   const apis: ApiParts = {
     inference: inferenceGate,
     management: managementGate,
-    workflows: new WorkflowGate(workflows, { audit }),
+    workflows: new WorkflowGate(workflows, { audit, quotas: tenancy?.quotas }),
     keys: tokens.disabled ? undefined : new KeyRotation((type) => tokens.rotate(type), audit),
     observer,
     log: log.named('sconce.api'),
     isDraining: () => isDraining,
     refreshMemory: () => registry.refreshMemory(),
-    renderMetrics: (only, permits) => metrics.render(only, permits),
+    renderMetrics: (only, shown) => {
+      if (settings.metricsMode === 'prometheus') tenancy?.tellFigures();
+      return metrics.render(only, tenancy === undefined || shown === undefined ? shown : tenancy.shown(shown));
+    },
     metricsCaughtUp: () => observer.caughtUp(),
     billOfMaterials: billWriter(digesting, settings.maxArchiveEntries),
   };

@@ -1,10 +1,12 @@
 """A worker's control group: what its processes may use together, and whom to end with it.
 
 The gateway makes a folder for the server in each hierarchy and names them by controller (`memory`, `pids`, `cpu`):
-different folders under cgroup v1, the same one under v2. The parent makes a group per worker below them; the worker
-enters it before it runs anything of an archive.
+different folders under cgroup v1, the same one under v2. The parent makes a group per worker below them, in that of the
+worker's tenant where the gateway has made one; the worker enters it before it runs anything of an archive. `cpuset`,
+where it is named, is a hierarchy of its own (v1) with a group for each tenant and none for its workers.
 """
 
+import contextlib
 import errno
 import os
 import signal
@@ -17,8 +19,13 @@ _KILL_ROUNDS = 5
 class ControlGroup:
     """State: the folders of one worker's group, from `make` until `remove` gives True."""
 
-    def __init__(self, bases: dict, name: str) -> None:
-        self._folders = {controller: os.path.join(base, name) for controller, base in bases.items()}
+    def __init__(self, bases: dict, name: str, tenant: str = "") -> None:
+        """`tenant`: the name of its tenant's group; "" where it has none."""
+        above = {controller: os.path.join(base, tenant) for controller, base in bases.items()}
+        cores = above.pop("cpuset", None)
+        self._cores = cores if tenant else None
+        self._tenant_memory = above["memory"] if tenant else None
+        self._folders = {controller: os.path.join(folder, name) for controller, folder in above.items()}
 
     def make(self, memory_bytes: Optional[int], processes: Optional[int]) -> None:
         """Makes the folders and writes the limits; OSError when the system doesn't let it."""
@@ -39,7 +46,7 @@ class ControlGroup:
 
     def enter(self) -> None:
         """Moves the calling process in. Under v1 the kernel may take 10 ms over the first of several moves."""
-        for folder in self._unique():
+        for folder in [*self._unique(), *([] if self._cores is None else [self._cores])]:
             _write(folder, "cgroup.procs", 0)
 
     def members(self) -> list:
@@ -67,13 +74,16 @@ class ControlGroup:
                     continue
 
     def struck(self) -> str:
-        """What the kernel enforced: `memory` (the group's own limit), `machine-memory`, `processes` or `none`."""
+        """What the kernel enforced: `memory` (the group's own limit), `tenant-memory` (that of all workers of its
+        tenant), `machine-memory`, `processes` or `none`."""
         memory = self._folders["memory"]
         counts = {**_counts(memory, "memory.oom_control"), **_counts(memory, "memory.events")}
         if counts.get("oom_kill", 0) > 0:
-            # v1 doesn't say whose limit it was; its count of failures stays at 0 on some kernels.
-            peak, limit = (_number(memory, f"memory.{name}") for name in ("max_usage_in_bytes", "limit_in_bytes"))
-            return "memory" if counts.get("oom", 0) > 0 or 0 < limit * 0.95 <= peak else "machine-memory"
+            if _has_been_full(memory, counts):
+                return "memory"
+            above = self._tenant_memory
+            full = above is not None and _has_been_full(above, _counts(above, "memory.events.local"))
+            return "tenant-memory" if full else "machine-memory"
         return "processes" if _counts(self._folders["pids"], "pids.events").get("max", 0) > 0 else "none"
 
     def remove(self) -> bool:
@@ -82,6 +92,21 @@ class ControlGroup:
 
     def _unique(self) -> list:
         return list(dict.fromkeys(self._folders.values()))
+
+
+def _has_been_full(memory: str, counts: dict) -> bool:
+    # v1 doesn't say whose limit it was; its count of failures stays at 0 on some kernels.
+    peak, limit = (_number(memory, f"memory.{name}") for name in ("max_usage_in_bytes", "limit_in_bytes"))
+    return counts.get("oom", 0) > 0 or 0 < limit * 0.95 <= peak
+
+
+def remove_tree(folder: str) -> None:
+    """Removes a folder with the groups below it, as far as nobody is in them."""
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(entry.path)
+    remove_folder(folder)
 
 
 def remove_folder(folder: str) -> bool:

@@ -22,7 +22,7 @@ from sconce_worker import descendants, linux, other_program, rank_group, worker
 from sconce_worker.enclosure import Enclosures
 from sconce_worker.ending import leave
 from sconce_worker.warden import Warden
-from sconce_worker.worker_setup import NEEDED_BY_MODELS, ForkOrder, enter, interpreter_path, wish_of
+from sconce_worker.worker_setup import NEEDED_BY_MODELS, ForkOrder, bind, enter, interpreter_path, wish_of
 
 _COMMAND_LIMIT_BYTES = 4 * 1024 * 1024
 _LEFTOVERS_LIMIT_S = 2.0
@@ -87,7 +87,7 @@ class Parent:
         return None
 
     def _fork(self, order: ForkOrder) -> bool:
-        self._warden.prepare(order.worker, order.limits)
+        self._warden.prepare(order.worker, order.limits, order.tenant)
         try:
             with warnings.catch_warnings():
                 # numpy's BLAS keeps idle threads, and sees to its own state when a process forks.
@@ -266,6 +266,7 @@ def main() -> int:
             warden.close(with_bases=parent.gateway_gone)
     if order is not None:
         warden.enter(order.worker)
+        bind(order.cores)
         if order.program:
             other_program.launch(order, parent_pid, enclosures)
             leave(1)

@@ -7,7 +7,7 @@ import time
 from typing import Optional
 
 from sconce_worker import descendants
-from sconce_worker.control_group import ControlGroup, remove_folder
+from sconce_worker.control_group import ControlGroup, remove_tree
 from sconce_worker.limits import Limits, be_watched, set_resource_limits
 from sconce_worker.watch import Watch
 
@@ -50,11 +50,12 @@ class Warden:
             return _CLEAR_EVERY_S
         return _LOOK_EVERY_S if any(kept.group is None for kept in self._kept.values()) else None
 
-    def prepare(self, worker: int, limits: dict) -> None:
+    def prepare(self, worker: int, limits: dict, tenant: str = "") -> None:
+        """`tenant`: the name of its tenant's group; "" where it has none."""
         wanted = Limits(**limits)
         group = None
         if self._bases:
-            group = ControlGroup(self._bases, f"worker-{worker}")
+            group = ControlGroup(self._bases, f"worker-{worker}", tenant)
             try:
                 group.make(wanted.memoryBytes, wanted.processes)
             except OSError as error:
@@ -96,7 +97,8 @@ class Warden:
     def ended(self, worker: int) -> str:
         """The worker's process has ended and isn't reaped yet: ends what it left and tells which limit it struck.
 
-        `memory`, `machine-memory` and `processes` as the kernel or a look has it; `none`; `unknown` where nobody saw.
+        `memory`, `tenant-memory`, `machine-memory` and `processes` as the kernel or a look has it; `none`; `unknown`
+        where nobody saw.
         """
         kept = self._kept.pop(worker)
         if kept.watch is not None:
@@ -137,7 +139,7 @@ class Warden:
                 time.sleep(0.002)
         for base in set(self._bases.values()) if with_bases else ():
             # Another parent of the same server may still be at it; the last one succeeds.
-            remove_folder(base)
+            remove_tree(base)
 
     def _end_leftovers(self, ended: Optional[int]) -> None:
         known = {kept.pid for kept in self._kept.values()} | self._helpers

@@ -38,6 +38,8 @@ class ForkOrder(NamedTuple):
     cores: tuple = ()
     # Arguments of an interpreter that starts a group of ranks in this process's place; empty for a worker alone.
     launch: tuple = ()
+    # The name of its tenant's control group; "" where it has none.
+    tenant: str = ""
     # What the worker may use; see Limits.
     limits: dict = {}  # noqa: RUF012
     # The words of another program that becomes the worker, its path first; empty for Python.
@@ -102,7 +104,6 @@ def begin_session(parent_pid: int) -> None:
 def settle(order: ForkOrder, interpreter_path: list) -> None:
     """The last step before a model is loaded: the model's directory and search path, the log, and word of crashes."""
     enter_model(order.directory, order.python_path, interpreter_path)
-    _bind(order.cores)
     # A crash in native code leaves the Python stack among its last words.
     faulthandler.enable(file=sys.stderr)
     handlers = [OutputHandler(sys.stdout)]
@@ -123,7 +124,8 @@ def interpreter_path() -> list:
     return [entry for entry in sys.path if entry and os.path.abspath(entry) not in added]
 
 
-def _bind(cores: list) -> None:
+def bind(cores: list) -> None:
+    """To these processors, with all that it becomes and starts; none: to those that it has."""
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
 

@@ -10,9 +10,9 @@ import sys
 import pytest
 from processes import lives, wait_until
 
-from sconce_worker import descendants, linux
+from sconce_worker import descendants, keep_to, linux
 from sconce_worker.audit import Audit
-from sconce_worker.control_group import ControlGroup
+from sconce_worker.control_group import ControlGroup, remove_tree
 from sconce_worker.limits import Limits
 from sconce_worker.warden import Warden
 from sconce_worker.watch import Watch
@@ -292,6 +292,44 @@ def test_a_group_tells_that_its_memory_limit_was_reached(bases):
     assert os.WTERMSIG(status) == signal.SIGKILL
     assert group.struck() == "memory"
     wait_until(group.remove)
+
+
+def test_a_group_tells_that_the_limit_of_its_tenant_was_reached(bases):
+    tenant = os.path.join(bases["memory"], "tenant-a")
+    group = ControlGroup(bases, "w", "tenant-a")
+    group.make(None, 32)
+    name = "memory.max" if os.path.exists(os.path.join(tenant, "memory.max")) else "memory.limit_in_bytes"
+    with open(os.path.join(tenant, name), "w", encoding="ascii") as file:
+        file.write(str(60 << 20))
+
+    child = _in_group(group, "kept = bytearray(b'x') * (200 << 20)")
+    _, status = os.waitpid(child, 0)
+
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert group.struck() == "tenant-memory"
+    wait_until(group.remove)
+    for base in set(bases.values()):
+        remove_tree(os.path.join(base, "tenant-a"))
+        assert not os.path.exists(os.path.join(base, "tenant-a"))
+
+
+@on_linux
+def test_a_process_is_kept_to_processors_with_all_its_threads():
+    all_processors = sorted(os.sched_getaffinity(0))
+    code = "import threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); print('up', flush=True)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        child.stdout.readline()
+
+        keep_to.keep(child.pid, {all_processors[-1]})
+
+        threads = [int(name) for name in os.listdir(f"/proc/{child.pid}/task")]
+        assert len(threads) == 2
+        assert [os.sched_getaffinity(thread) for thread in threads] == [{all_processors[-1]}] * 2
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
 
 
 def test_a_group_lets_no_more_be_forked_than_it_may_and_is_killed_whole(bases):

@@ -50,7 +50,7 @@ it.each([true, false])('health, readiness and start-up models are those of the r
   const { models, gate } = aGate();
   Object.assign(models, { healthy: () => holds, ready: () => !holds, startupModels: () => ['b', 'a'] });
 
-  expect([gate.healthy(), gate.ready(), gate.startupModels(ANYONE)]).toEqual([holds, !holds, ['b', 'a']]);
+  expect([gate.healthy(ANYONE), gate.ready(), gate.startupModels(ANYONE)]).toEqual([holds, !holds, ['b', 'a']]);
 });
 
 it("another's model is not found: not by name, not in the lists, and not by a request that came past the routes", () => {
@@ -69,4 +69,12 @@ it("another's model is not found: not by name, not in the lists, and not by a re
     expect(() => ask.call(gate, OF_TENANT_A, 'm', undefined)).toThrow(expect.toSatisfy(ModelNotFound.is));
     expect(() => ask.call(gate, OF_TENANT_A, 'a-1', undefined)).not.toThrow();
   }
+});
+
+it('health is that of all models, and for whoever belongs to a tenant that of its own', () => {
+  const { models, gate } = aGate();
+  Object.assign(models, { healthy: (counts: (name: string) => boolean = () => true) => !counts('m') });
+  const confined = OF_TENANT_A.within({ patterns: ['a-*'], owns: (name) => name.startsWith('a-') });
+
+  expect([gate.healthy(ANYONE), gate.healthy(OF_TENANT_A), gate.healthy(confined)]).toEqual([false, false, true]);
 });

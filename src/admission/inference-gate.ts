@@ -3,19 +3,25 @@ import type { Answer } from '../inference/part.js';
 import type { Principal } from '../inference/principal.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ModelMetadata, ModelService } from '../registry/model-service.js';
+import type { RequestQuotas } from './request-quotas.js';
 
 export type { ModelMetadata } from '../registry/model-service.js';
 
 /** The door inwards for predictions: all that a protocol may ask for beside answers. What the principal may not use is not found, in the words for what isn't there. */
 export class InferenceGate {
-  constructor(private readonly models: ModelService) {}
+  constructor(
+    private readonly models: ModelService,
+    /** undefined: nobody has any. */
+    private readonly quotas?: RequestQuotas,
+  ) {}
 
   /** Never throws and never loses a request: its outcome goes to `answer`. */
   submit(request: InferenceRequest, answer: Answer): void {
     const { principal, model, purpose } = request;
     // A description comes from the handler too, but it is the management API that asks for it.
-    if (principal.mayUse(purpose === 'describe' ? 'manage' : 'infer', model)) this.models.infer(request, answer);
-    else answer.fail(ModelNotFound({ model }));
+    if (!principal.mayUse(purpose === 'describe' ? 'manage' : 'infer', model)) answer.fail(ModelNotFound({ model }));
+    else if (this.quotas === undefined) this.models.infer(request, answer);
+    else this.quotas.submit(request, answer, (counted, to) => this.models.infer(counted, to));
   }
 
   /** Throws ModelNotFound or ModelVersionNotFound. */
@@ -41,8 +47,9 @@ export class InferenceGate {
     return this.models.list().flatMap(({ name }) => (principal.mayUse('infer', name) ? [name] : []));
   }
 
-  healthy(): boolean {
-    return this.models.healthy();
+  /** Of all models; for whoever belongs to a tenant, of its own. */
+  healthy(principal: Principal): boolean {
+    return this.models.healthy(principal.isConfined ? (model) => principal.mayUse('infer', model) : undefined);
   }
 
   ready(): boolean {

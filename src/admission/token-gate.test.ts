@@ -266,3 +266,43 @@ it("the statuses are HTTP's own where that is asked for", () => {
   expect(() => admitted('infer', [])).toThrow(rendering(401, 16));
   expect(() => admitted('infer', [`Bearer ${keys().management}`])).toThrow(rendering(403, 7));
 });
+
+describe('tenants', () => {
+  const knownAs = (token: string, tenant: string): KnownToken => ({
+    digest: digestOf(token),
+    principal: new Principal(`token:${token}`, tenant, anyModel('infer', 'manage', 'token-admin')),
+    expiresAtMs: undefined,
+  });
+  const holdings = { patterns: ['acme-*'], owns: (name: string) => name.startsWith('acme-') };
+  const confined = (principal: Principal) =>
+    principal.tenant === 'default' ? principal : principal.tenant === 'acme' ? principal.within(holdings) : undefined;
+  const named = () => [knownAs('own', 'acme'), knownAs('strange', 'gamma'), knownAs('operator', 'default')];
+
+  it('confine their callers to what they own, and to no keys of the server', () => {
+    const { admitted, passes } = aGate({ named, confined });
+
+    const caller = admitted('infer', ['Bearer own']);
+    expect([caller.mayUse('infer', 'acme-1'), caller.mayUse('infer', 'other')]).toEqual([true, false]);
+    expect(passes('token-admin', 'Bearer own')).toBe(false);
+    expect(passes('token-admin', 'Bearer operator')).toBe(true);
+  });
+
+  it('that the operator does not name let nobody in, and the refusal says whose token it was', () => {
+    const { passes, refusals } = aGate({ named, confined });
+
+    expect(passes('infer', 'Bearer strange')).toBe(false);
+    expect(refusals).toMatchObject([{ fault: 'tenant', principal: { id: 'token:strange', tenant: 'gamma' } }]);
+  });
+
+  it('that nobody names are as they were', () => {
+    expect(aGate({ named }).passes('infer', 'Bearer strange')).toBe(true);
+  });
+
+  it('are refused with 403 where HTTP’s own statuses are wanted', () => {
+    const { gate } = aGate({ named, confined, httpStatuses: true });
+
+    expect(() => gate.authorize(['infer'], { id: 'r', peer: '', authorization: ['Bearer strange'] })).toThrow(
+      expect.objectContaining({ rendering: expect.objectContaining({ http: 403 }) }),
+    );
+  });
+});

@@ -7,8 +7,8 @@ import { type GuessLimits, GuessThrottle } from './guess-throttle.js';
 import { findToken, type KnownToken } from './known-token.js';
 import { ServerKeys } from './server-keys.js';
 
-/** Why a call was refused. `missing`: it showed no token; `unverified`: the issuer's keys could not be had; `scope`: the token is good for other things. */
-export type TokenFault = 'missing' | 'wrong' | 'expired' | 'unverified' | 'scope';
+/** Why a call was refused. `missing`: it showed no token; `unverified`: the issuer's keys could not be had; `scope`: the token is good for other things; `tenant`: of a tenant that the operator doesn't name. */
+export type TokenFault = 'missing' | 'wrong' | 'expired' | 'unverified' | 'scope' | 'tenant';
 
 /** Tokens that somebody else issues and that have to be verified rather than known. */
 export interface IssuedTokens {
@@ -41,6 +41,8 @@ export interface TokenGateOptions {
   readonly issued?: IssuedTokens | undefined;
   /** Who the holder of a client certificate is, by the certificate's name. */
   readonly tlsPrincipals?: ReadonlyMap<string, Principal>;
+  /** A principal as far as its tenant lets it; undefined: there is no such tenant. All may do what their grants say unless given. */
+  readonly confined?: ((principal: Principal) => Principal | undefined) | undefined;
   /** HTTP's own statuses, 401 and 403, in place of TorchServe's 400. */
   readonly httpStatuses?: boolean;
   readonly guesses?: GuessLimits;
@@ -112,18 +114,20 @@ export class TokenGate {
   }
 
   #granted(found: Principal | TokenFault, scopes: readonly [GrantedScope, ...GrantedScope[]], { id, peer }: Credentials): Principal {
-    const principal = typeof found === 'string' ? undefined : found;
+    const known = typeof found === 'string' ? undefined : found;
+    const { confined } = this.options;
+    const principal = known === undefined || confined === undefined ? known : confined(known);
     if (principal !== undefined && scopes.some((scope) => principal.has(scope))) return principal;
-    const fault = typeof found === 'string' ? found : 'scope';
+    const fault = typeof found === 'string' ? found : principal === undefined ? 'tenant' : 'scope';
     const [scope] = scopes;
     const waitS = fault === 'wrong' ? this.#throttle.failed(peer) : undefined;
     const error = waitS === undefined ? this.#refusal(fault, scope) : TooManyGuesses({ waitS });
-    this.options.refused?.({ fault: waitS === undefined ? fault : 'throttled', error, scope, id, peer, principal });
+    this.options.refused?.({ fault: waitS === undefined ? fault : 'throttled', error, scope, id, peer, principal: known });
     throw error;
   }
 
   #refusal(fault: TokenFault, scope: GrantedScope): SconceError {
-    const status = this.options.httpStatuses ? (fault === 'scope' ? 403 : 401) : 400;
+    const status = this.options.httpStatuses ? (fault === 'scope' || fault === 'tenant' ? 403 : 401) : 400;
     return scope === 'token-admin' ? TokenRotationRefused({ status }) : TokenRefused({ status });
   }
 }

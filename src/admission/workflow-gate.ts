@@ -6,11 +6,14 @@ import type { ListedWorkflow, WorkflowDescription, WorkflowService, WorkflowWish
 import { type Audit, audited, type ManagementAction, withoutSecrets } from './audit.js';
 import type { Caller } from './caller.js';
 import { assertMayName } from './management-gate.js';
+import type { RequestQuotas } from './request-quotas.js';
 
 export type { ListedWorkflow, WorkflowDescription, WorkflowWish } from '../workflows/workflow-service.js';
 
 export interface WorkflowGateOptions {
   readonly audit?: Audit | undefined;
+  /** undefined: nobody has any. */
+  readonly quotas?: RequestQuotas | undefined;
 }
 
 /**
@@ -25,8 +28,10 @@ export class WorkflowGate {
 
   /** Never throws and never loses a request: its outcome goes to `answer`. */
   submit(request: InferenceRequest, answer: Answer): void {
-    if (request.principal.mayUse('infer', request.model)) this.workflows.run(request, answer);
-    else answer.fail(WorkflowNotFound({ workflow: request.model }));
+    const { quotas } = this.options;
+    if (!request.principal.mayUse('infer', request.model)) answer.fail(WorkflowNotFound({ workflow: request.model }));
+    else if (quotas === undefined) this.workflows.run(request, answer);
+    else quotas.submit(request, answer, (counted, to) => this.workflows.run(counted, to));
   }
 
   /** Throws WorkflowNotFound. */

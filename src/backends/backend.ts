@@ -1,6 +1,7 @@
 import type { Batch, BatchSink } from '../inference/batch.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { ServedSignature } from '../inference/served-signature.js';
+import type { FairPlaces } from '../threads/fair-places.js';
 import type { Share } from './placement.js';
 import type { SandboxReport } from './sandbox-report.js';
 
@@ -18,6 +19,8 @@ export interface RunnerSpec {
   readonly batchSize: number;
   /** Its part of the machine's processors. Threads give way to OMP_NUM_THREADS in the environment. */
   readonly share: Share;
+  /** Where the server's own threads are shared by tenants: a runner that computes on them takes a place for each batch. */
+  readonly places?: FairPlaces | undefined;
   /** How long `load` may take. */
   readonly startupTimeoutMs: number;
   /** Longest body of one prediction in bytes. Longer: every request of the batch fails with ResponseTooLarge and the runner ends. */

@@ -6,23 +6,31 @@ export type DeviceWish = Pick<ModelConfig, 'deviceType' | 'deviceIds' | 'paralle
 
 /**
  * Hands devices to workers in turn: over a model's own list if it has one, else over all GPUs of the server, starting at device 0. A parallel model gets as
- * many at a time as it has ranks, next to each other in that list. Invariant: an ordinal that is handed out is a device of the server.
+ * many at a time as it has ranks, next to each other in that list. Invariant: an ordinal that is handed out is a device of the server, and one of `own` where
+ * a tenant has devices of its own or may not use those of others; its workers are shown no other.
  */
 export class DeviceAllocator {
   #nextOfAll = 0;
   readonly #nextOfModel = new Map<string, number>();
 
-  constructor(private readonly gpuCount: number) {}
+  readonly #ids: readonly number[];
+
+  constructor(
+    gpuCount: number,
+    private readonly own?: readonly number[],
+  ) {
+    this.#ids = own ?? Array.from({ length: gpuCount }, (_, id) => id);
+  }
 
   /** Which kind a model runs on: GPUs where there are any and the model doesn't ask for the CPU. */
   kindFor(wanted: DeviceWish['deviceType']): Device['kind'] {
-    return this.gpuCount > 0 && wanted !== 'cpu' ? 'gpu' : 'cpu';
+    return this.#ids.length > 0 && wanted !== 'cpu' ? 'gpu' : 'cpu';
   }
 
   /** Ids a model may use: its own list when every id exists, else undefined. */
   validIds(wanted: DeviceWish['deviceIds']): readonly number[] | undefined {
     if (wanted === undefined || wanted.length === 0) return undefined;
-    return wanted.every((id) => id >= 0 && id < this.gpuCount) ? wanted : undefined;
+    return wanted.every((id) => this.#ids.includes(id)) ? wanted : undefined;
   }
 
   /** How many workers of a model there are devices for: a bound only where each takes several. 0 when its devices don't suffice for one. */
@@ -43,14 +51,19 @@ export class DeviceAllocator {
       // Its processes are shown these devices alone, and count them from 0.
       return { kind: 'gpu', id: 0, visible: ids.slice(start, start + level) };
     }
-    if (this.validIds(wish.deviceIds) !== undefined) return { kind: 'gpu', id: ids[this.#turn(key) % ids.length] ?? 0 };
-    const id = this.#nextOfAll % this.gpuCount;
+    if (this.validIds(wish.deviceIds) !== undefined) return this.#shown(ids[this.#turn(key) % ids.length] ?? 0);
+    const id = this.#ids[this.#nextOfAll % this.#ids.length] ?? 0;
     this.#nextOfAll += 1;
-    return { kind: 'gpu', id };
+    return this.#shown(id);
+  }
+
+  #shown(id: number): Device {
+    const { own } = this;
+    return own === undefined ? { kind: 'gpu', id } : { kind: 'gpu', id: own.indexOf(id), visible: own };
   }
 
   #idsOf({ deviceIds }: DeviceWish): readonly number[] {
-    return this.validIds(deviceIds) ?? Array.from({ length: this.gpuCount }, (_, id) => id);
+    return this.validIds(deviceIds) ?? this.#ids;
   }
 
   #turn(key: string): number {

@@ -18,6 +18,8 @@ export class Placement {
     private readonly processors: number,
     /** Binds workers to cores; undefined: the kernel places them. */
     private readonly plan: CorePlan | undefined = undefined,
+    /** Logical processors that every worker is bound to where no plan binds it more closely; undefined: to none in particular. */
+    private readonly bound: readonly number[] | undefined = undefined,
   ) {}
 
   /** Whether workers have to be placed anew when their number changes. */
@@ -29,6 +31,6 @@ export class Placement {
   share(index: number, count: number, { sconce }: Pick<ModelConfig, 'sconce'>): Share {
     const cores = this.plan?.share(index, count);
     const fair = cores?.length ?? Math.max(1, Math.floor(this.processors / Math.max(1, count)));
-    return { threads: sconce.threads ?? fair, cores };
+    return { threads: sconce.threads ?? fair, cores: cores ?? this.bound };
   }
 }

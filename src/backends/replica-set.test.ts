@@ -3,12 +3,14 @@ import { LoadFailed, ToldInModelLog } from '../errors/backend.js';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { Log, Observer } from '../observability/observer.js';
+import { FairPlaces } from '../threads/fair-places.js';
 import type { Backend, Runner, RunnerEvents, RunnerExit } from './backend.js';
 import { CorePlan } from './core-plan.js';
 import { CrashLog } from './crash-log.js';
 import { DeviceAllocator } from './device-allocator.js';
 import { Placement } from './placement.js';
-import { ReplicaSet, type ReplicaSetListener } from './replica-set.js';
+import { ReplicaSet, type ReplicaSetListener, type ReplicaSetOptions } from './replica-set.js';
+import { RestartTurns } from './restart-turns.js';
 import { WorkerIds } from './worker-ids.js';
 
 const logged: string[] = [];
@@ -92,7 +94,11 @@ const listener: ReplicaSetListener = {
   supplyChanged: ({ replicas, hopeful }) => void heard.push(`supply ${hopeful}/${replicas}`),
 };
 
-function aSet(sconce: Partial<ModelConfig['sconce']> = {}, placement = new Placement(4)): { set: ReplicaSet; crashes: CrashLog } {
+function aSet(
+  sconce: Partial<ModelConfig['sconce']> = {},
+  placement = new Placement(4),
+  resources?: ReplicaSetOptions['resources'],
+): { set: ReplicaSet; crashes: CrashLog } {
   const config: ModelConfig = {
     sconce: {
       retryOnWorkerDeath: true,
@@ -123,7 +129,7 @@ function aSet(sconce: Partial<ModelConfig['sconce']> = {}, placement = new Place
   };
   const crashes = new CrashLog();
   const limits = { batchSize: 1, startupTimeoutMs: 1000, responseTimeoutMs: 1000, recoveryWindowMs: 10_000, maxResponseBytes: 1000 };
-  const shared = { workerIds: new WorkerIds(9000, 29500), devices: new DeviceAllocator(0), placement, crashes, observer, log };
+  const shared = { workerIds: new WorkerIds(9000, 29500), devices: new DeviceAllocator(0), placement, resources, crashes, observer, log };
   return { set: new ReplicaSet({ model, backend, ...limits, ...shared }, listener), crashes };
 }
 
@@ -177,6 +183,34 @@ describe('a set of replicas', () => {
     await set.scale(1, 4, 100);
 
     expect(set.replicas.length).toBe(2);
+  });
+
+  it('workers of one tenant that have died load again in its turns, and those of another at once', async () => {
+    const places = new FairPlaces(1, () => 1);
+    const [own, other] = [
+      { restarts: new RestartTurns(1), places },
+      { restarts: new RestartTurns(1), places },
+    ];
+    const sets = [aSet({}, undefined, own), aSet({}, undefined, other)].map(({ set }) => set);
+    const scaled = [sets[0]?.scale(3, 3, 100), sets[1]?.scale(1, 1, 100)];
+    await settled();
+    for (const runner of runners) runner.settle();
+    await Promise.all(scaled);
+    for (const runner of runners.slice(0, 4)) runner.die(KILLED);
+    await vi.advanceTimersByTimeAsync(1000);
+
+    const [first, ofOther] = runners.slice(4);
+    expect(runners).toHaveLength(6);
+    // The first one never comes up: it dies while it loads, and the next one has its turn.
+    first?.die(KILLED);
+    await settled();
+    expect(runners).toHaveLength(7);
+    ofOther?.settle();
+    runners[6]?.settle();
+    await settled();
+
+    expect(runners).toHaveLength(8);
+    expect(sets.map((set) => set.replicas.map((replica) => replica.state))).toEqual([['waiting', 'ready', 'starting'], ['ready']]);
   });
 
   it('a worker that dies is started again under its number after a second, and its death is kept as a dossier', async () => {

@@ -7,6 +7,7 @@ import type { CrashLog } from './crash-log.js';
 import type { DeviceAllocator } from './device-allocator.js';
 import type { Placement, Share } from './placement.js';
 import { Replica, type ReplicaOwner } from './replica.js';
+import type { Resources } from './tenant-resources.js';
 import type { WorkerIds } from './worker-ids.js';
 
 /** The one who hands out work hears of replicas through this; a dispatcher, in the server. */
@@ -29,6 +30,8 @@ export interface ReplicaSetOptions {
   readonly workerIds: WorkerIds;
   readonly devices: DeviceAllocator;
   readonly placement: Placement;
+  /** Of the model's tenant. */
+  readonly resources?: Pick<Resources, 'restarts' | 'places'> | undefined;
   readonly crashes: CrashLog;
   readonly observer: Observer;
   readonly log: Log;
@@ -128,9 +131,10 @@ export class ReplicaSet {
     const key = `${model.name}_${model.version}`;
     const device = devices.next(key, model.config);
     const share = placement.share(index, count, model.config);
-    const { batchSize, startupTimeoutMs, responseTimeoutMs, recoveryWindowMs, maxResponseBytes, crashes, observer, log } = this.options;
-    const spec = { model, workerId, workerName: `W-${workerId}-${key}`, device, share, batchSize, startupTimeoutMs, maxResponseBytes };
-    const replica = new Replica(backend, { spec, recoveryWindowMs, responseTimeoutMs, crashes, observer, log }, this.#owner);
+    const { batchSize, startupTimeoutMs, responseTimeoutMs, recoveryWindowMs, maxResponseBytes, crashes, observer, log, resources } = this.options;
+    const places = resources?.places;
+    const spec = { model, workerId, workerName: `W-${workerId}-${key}`, device, share, places, batchSize, startupTimeoutMs, maxResponseBytes };
+    const replica = new Replica(backend, { spec, recoveryWindowMs, responseTimeoutMs, crashes, observer, log, restarts: resources?.restarts }, this.#owner);
     this.#replicas.push(replica);
     replica.start();
     return replica;

@@ -5,6 +5,7 @@ import type { Log, Observer } from '../observability/observer.js';
 import { BackOff } from './back-off.js';
 import type { Backend, Runner, RunnerEvents, RunnerExit, RunnerSpec } from './backend.js';
 import { type CrashLog, LATE, looksOutOfMemory, probableCause } from './crash-log.js';
+import type { RestartTurns } from './restart-turns.js';
 import type { SandboxReport } from './sandbox-report.js';
 
 /** Told of what happens to a replica; the calls come in the order of the state table. */
@@ -23,6 +24,8 @@ export interface ReplicaOptions {
   readonly crashes: CrashLog;
   readonly observer: Observer;
   readonly log: Log;
+  /** Those of its tenant; undefined: it loads again whenever its back-off is over. */
+  readonly restarts?: RestartTurns | undefined;
 }
 
 export type ReplicaState = 'starting' | 'ready' | 'waiting' | 'exhausted' | 'stopping' | 'stopped';
@@ -43,7 +46,8 @@ const TORCHSERVE_STATES: Readonly<Record<ReplicaState, string>> = {
  *  state      event → next                                          promise while here
  *  starting   loaded → ready, load failed → waiting                 ≤ startupTimeoutMs
  *  ready      runner exits → waiting, stop() → stopping             its lane takes batches
- *  waiting    back-off over → starting, window used up → exhausted  no process
+ *  waiting    back-off and the wait for a turn over → starting,     no process
+ *             window used up → exhausted
  *  exhausted  revive() → starting                                   no process; nothing will come by itself
  *  stopping   runner gone → stopped                                 no new batch
  *  stopped    –                                                     no process, no timer
@@ -55,6 +59,8 @@ export class Replica {
   #runner: Runner | undefined;
   #backOff: BackOff;
   #retryTimer: NodeJS.Timeout | undefined;
+  /** Ends the turn that its restart has, or waits for. */
+  #endTurn: (() => void) | undefined;
   #timedOut = false;
   /** Batches in a row that took too long. */
   #timeOuts = 0;
@@ -208,6 +214,7 @@ export class Replica {
   /** Ends for good: finishes what it runs, at most for `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     clearTimeout(this.#retryTimer);
+    this.#endTurn?.();
     const runner = this.#state === 'starting' || this.#state === 'ready' ? this.#runner : undefined;
     this.#to('stopping');
     this.owner.changed(this);
@@ -243,10 +250,16 @@ export class Replica {
     }
     this.#to('waiting');
     this.options.log.info(`Retry worker: ${this.id} in ${delayMs / 1000} seconds.`);
-    this.#retryTimer = setTimeout(() => {
+    this.#retryTimer = setTimeout(() => this.#startInTurn(), delayMs);
+  }
+
+  #startInTurn(): void {
+    const start = () => {
       this.start();
       this.owner.changed(this);
-    }, delayMs);
+    };
+    if (this.options.restarts === undefined) start();
+    else this.#endTurn = this.options.restarts.take(start);
   }
 
   #record(exit: RunnerExit, timedOut: boolean, wasReady: boolean): void {
@@ -281,6 +294,7 @@ export class Replica {
   #to(next: ReplicaState): void {
     const before = this.#state;
     this.#state = next;
+    if (before === 'starting' && next !== 'starting') this.#endTurn?.();
     if (before !== next) this.options.log.debug(`${this.name} State change ${TORCHSERVE_STATES[before]} -> ${TORCHSERVE_STATES[next]}`);
   }
 }

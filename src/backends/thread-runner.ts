@@ -3,6 +3,7 @@ import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { BadInput, HandlerFailed, LoadFailed, PredictionMissing, ResponseTooLarge } from '../errors/backend.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../inference/batch.js';
+import { DEFAULT_TENANT } from '../inference/principal.js';
 import type { AbandonedThreads } from './abandoned-threads.js';
 import type { Runner, RunnerEvents, RunnerSpec } from './backend.js';
 import { LineCutter, LineTail } from './line-tail.js';
@@ -35,7 +36,7 @@ type State = 'created' | 'loading' | 'ready' | 'stopping' | 'gone';
 
 /**
  * A runner whose model lives on a worker thread. States as in `Runner`; invariants: at most one thread; a batch leaves `#running`
- * exactly once; after `gone` nothing is told to anyone. A thread inside native code is given up, not ended (see NativeGate).
+ * exactly once, and gives back the place that it had or waited for; after `gone` nothing is told to anyone. A thread inside native code is given up, not ended (see NativeGate).
  */
 export class ThreadRunner implements Runner {
   readonly pipelineDepth = 2;
@@ -44,7 +45,7 @@ export class ThreadRunner implements Runner {
   #worker: Worker | undefined;
   readonly #gate = new NativeGate();
   readonly #tail = new LineTail();
-  readonly #running = new Map<number, { readonly batch: Batch; readonly sink: BatchSink }>();
+  readonly #running = new Map<number, { readonly batch: Batch; readonly sink: BatchSink; readonly leave: () => void }>();
   #expected = false;
   #outOfMemory = false;
   #loading: { resolve(): void; reject(error: SconceError): void } | undefined;
@@ -76,7 +77,19 @@ export class ThreadRunner implements Runner {
   }
 
   run(batch: Batch, sink: BatchSink): void {
-    this.#running.set(batch.id, { batch, sink });
+    const { places, model } = this.options.spec;
+    if (places === undefined) {
+      this.#running.set(batch.id, { batch, sink, leave: () => undefined });
+      return this.#post(batch);
+    }
+    const tenant = model.tenant?.name ?? DEFAULT_TENANT;
+    let takeBack = (): boolean => false;
+    // Before the place is taken, which may post at once.
+    this.#running.set(batch.id, { batch, sink, leave: () => takeBack() || places.give(tenant) });
+    takeBack = places.take(tenant, () => this.#post(batch));
+  }
+
+  #post(batch: Batch): void {
     // A request that may be tried again on another worker keeps its body here.
     const handOver = !this.options.spec.model.config.sconce.retryOnWorkerDeath;
     const { message, transfer } = batchMessage(batch.id, batch.requests, handOver);
@@ -159,6 +172,7 @@ export class ThreadRunner implements Runner {
     const running = this.#running.get(id);
     if (running === undefined) return;
     this.#running.delete(id);
+    running.leave();
     const { maxResponseBytes } = this.options.spec;
     const tooLarge = answers.some((answer) => answer.kind === 'answer' && answer.body.length > maxResponseBytes);
     for (const index of running.batch.requests.keys()) {
@@ -221,6 +235,7 @@ export class ThreadRunner implements Runner {
     this.#state = 'gone';
     clearTimeout(this.#loadTimer);
     clearTimeout(this.#stopTimer);
+    for (const { leave } of this.#running.values()) leave();
     this.#running.clear();
     this.options.events.exit({ expected: this.#expected, code, signal: undefined, memoryPeakBytes: undefined, lastLines: this.#tail.lines });
     for (const resolve of this.#whenGone.splice(0)) resolve();

@@ -18,6 +18,7 @@ import type { Settings } from '../config/settings.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { TORCHSERVE_VERSION } from '../version.js';
 import { sequenceHeaders } from './backends.js';
+import { guardsMetrics } from './tenants.js';
 
 /** What all APIs stand on. */
 export interface ApiParts {
@@ -50,7 +51,7 @@ export function routesOf(serves: readonly ApiName[], settings: Settings, parts: 
     }),
     ...managementRoutes({ gate: management, inference, keys, refreshMemory, version, billOfMaterials }),
     ...workflowRoutes({ gate: workflows, log }),
-    ...metricsRoutes({ render: renderMetrics, guarded: settings.metricsToken && !settings.disableTokenAuthorization, caughtUp }),
+    ...metricsRoutes({ render: renderMetrics, guarded: guardsMetrics(settings), caughtUp }),
     ...descriptionRoutes(serves, version),
   ];
   return all.filter(({ connector }) => serves.includes(connector));

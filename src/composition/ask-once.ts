@@ -90,6 +90,7 @@ export async function askOnce(options: AskOptions, question: Question): Promise<
     for (const backend of backends.values()) closing.push(() => backend.stop());
     const intake = createIntake(settings, {
       store,
+      rules: undefined,
       env,
       cwd,
       cache: createArchiveCache(settings, { env, pool, log }),

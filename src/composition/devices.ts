@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { CorePlan } from '../backends/core-plan.js';
 import type { GpuWatch } from '../backends/gpu-watch.js';
+import { numbersOf } from '../backends/own-cores.js';
 import { Placement } from '../backends/placement.js';
 import type { Settings } from '../config/settings.js';
 import type { Log } from '../observability/observer.js';
 import type { GpuFigures } from '../observability/system-metrics.js';
 import { Accelerators } from '../platform/accelerators.js';
-import { availableProcessors } from '../platform/processors.js';
+import { availableProcessors, type Processor } from '../platform/processors.js';
 
 /** The accelerators that this process may use. */
 export function findAccelerators({ ipexGpuEnable, numberOfGpu }: Settings, env: Readonly<Record<string, string | undefined>>): Accelerators {
@@ -19,6 +20,12 @@ export function createPlacement({ cpuLauncherEnable, cpuLauncherArgs }: Settings
   const plan = new CorePlan(cpuLauncherArgs, availableProcessors());
   if (plan.ignored.length > 0) log.warn(`cpu_launcher_args: without effect here: ${plan.ignored.join(' ')}`);
   return new Placement(availableParallelism(), plan);
+}
+
+/** How these processors and no others are shared out: workers are bound to them in any case. */
+export function placementOn(processors: readonly Processor[], { cpuLauncherEnable, cpuLauncherArgs }: Settings): Placement {
+  const plan = cpuLauncherEnable ? new CorePlan(cpuLauncherArgs, processors) : undefined;
+  return new Placement(processors.length, plan, numbersOf(processors));
 }
 
 /** What the GPUs do now, for the metrics of the host. */

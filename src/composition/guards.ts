@@ -1,3 +1,4 @@
+import { ModelNotFound } from '../errors/model.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { Guard } from '../inputs/guards/guard.js';
@@ -5,11 +6,16 @@ import type { FindGuard } from '../inputs/guards/judges.js';
 import { ModelGuard } from '../inputs/guards/model-guard.js';
 import { PromptInjectionGuard } from '../inputs/guards/prompt-injection.js';
 
-/** The guards that models name. `ask` hands a request to a served model, past that model's own guards. */
-export function createGuards(ask: (request: InferenceRequest, answer: Answer) => void): FindGuard {
+type Ask = (request: InferenceRequest, answer: Answer) => void;
+
+/** A guard that the model has no business with: as one that isn't there. */
+const NOT_FOUND: Ask = ({ model }, answer) => answer.fail(ModelNotFound({ model }));
+
+/** The guards that models name. `ask` hands a request to a served model, past that model's own guards; `mayAsk` tells whether one model may have the other judge for it. */
+export function createGuards(ask: Ask, mayAsk: (model: string, guard: string) => boolean): FindGuard {
   let builtIn: Guard | undefined;
-  return (by) => {
-    if (by.kind === 'model') return new ModelGuard(by.name, ask);
+  return (by, model) => {
+    if (by.kind === 'model') return new ModelGuard(by.name, mayAsk(model, by.name) ? ask : NOT_FOUND);
     builtIn ??= new PromptInjectionGuard();
     return builtIn;
   };

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Authenticity } from '../authenticity/authenticity.js';
 import type { Settings } from '../config/settings.js';
 import { ConfigInvalid } from '../errors/config.js';
+import type { WeightOf } from '../inference/fair-share.js';
 import type { InspectOutcome, InspectTask } from '../inputs/inspect-thread.js';
 import { AllowedUrls } from '../models/allowed-urls.js';
 import { ArchiveCache } from '../models/archive-cache.js';
@@ -10,10 +11,12 @@ import { PythonEnvironments } from '../models/environment/python-environments.js
 import { FetchHosts } from '../models/fetch/private-address.js';
 import { Intake } from '../models/intake.js';
 import { ModelSources } from '../models/model-sources.js';
+import type { StoreRules } from '../models/store-rules.js';
 import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.js';
 import type { Log } from '../observability/observer.js';
 import type { Protection } from '../observability/protections.js';
 import type { ModelScanner } from '../scanning/model-scanner.js';
+import { FairPlaces } from '../threads/fair-places.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { WorkflowIntake } from '../workflows/workflow-intake.js';
 import { signatureLevel } from './authenticity.js';
@@ -24,9 +27,12 @@ export function createUnpackingPool(): TaskPool<UnpackTask, UnpackOutcome> {
   return new TaskPool<UnpackTask, UnpackOutcome>(threadEntry('../models/unpack/unpack-thread.js', import.meta.url), 2);
 }
 
-/** Threads that inspect long requests. */
-export function createInspectionPool(): TaskPool<InspectTask, InspectOutcome> {
-  return new TaskPool<InspectTask, InspectOutcome>(threadEntry('../inputs/inspect-thread.js', import.meta.url), 2);
+const INSPECTING_THREADS = 2;
+
+/** Threads that inspect long requests, shared by the tenants of the models that they are for. */
+export function createInspectionPool(weightOf: WeightOf): TaskPool<InspectTask, InspectOutcome> {
+  const entry = threadEntry('../inputs/inspect-thread.js', import.meta.url);
+  return new TaskPool<InspectTask, InspectOutcome>(entry, INSPECTING_THREADS, new FairPlaces(INSPECTING_THREADS, weightOf));
 }
 
 /** Unpacked archives on disk, kept from run to run. */
@@ -52,6 +58,8 @@ export interface IntakeSurroundings {
   readonly scanner: ModelScanner;
   readonly authenticity: Authenticity | undefined;
   readonly workDirectory: string;
+  /** Whose archives are whose; undefined: there are no tenants. */
+  readonly rules: StoreRules | undefined;
   readonly interpreter: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly installerOutput: (model: string, line: string) => void;
@@ -62,9 +70,11 @@ export interface IntakeSurroundings {
 
 /** The way of models into this process. */
 export function createIntake(settings: Settings, surroundings: IntakeSurroundings): Intake {
-  const { store, env, cwd, cache, sources, scanner, authenticity, workDirectory, interpreter, environment, installerOutput, stopping, log } = surroundings;
+  const { store, rules, env, cwd, cache, sources, scanner, authenticity, workDirectory, interpreter, environment, installerOutput, stopping, log } =
+    surroundings;
   return new Intake({
     store,
+    rules,
     sources,
     cache,
     scanner,
@@ -94,13 +104,14 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
 /** The way of workflows into this process; `store` is the workflow store. */
 export function createWorkflowIntake({
   store,
+  rules,
   cache,
   sources,
   scanner,
   authenticity,
   workDirectory,
-}: Pick<IntakeSurroundings, 'store' | 'cache' | 'sources' | 'scanner' | 'authenticity' | 'workDirectory'>): WorkflowIntake {
-  return new WorkflowIntake({ store, sources, cache, scanner, authenticity, workDirectory });
+}: Pick<IntakeSurroundings, 'store' | 'rules' | 'cache' | 'sources' | 'scanner' | 'authenticity' | 'workDirectory'>): WorkflowIntake {
+  return new WorkflowIntake({ store, rules, sources, cache, scanner, authenticity, workDirectory });
 }
 
 /** The places that models come from. Throws ConfigInvalid for patterns and hosts that are none. */

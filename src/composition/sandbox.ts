@@ -19,15 +19,15 @@ const DEFAULT_ROOM_BYTES = 2 ** 30;
 const PROBE_TIMEOUT_MS = 30_000;
 const run = promisify(execFile);
 
-/** The sandbox of a server that keeps `ownFiles`, absolute, to itself. */
-export function createSandbox(settings: Settings, ownFiles: readonly string[]): Sandbox {
+/** The sandbox of a server that keeps `ownFiles`, absolute, to itself. `nameOf`: what a GPU's own tool calls it. */
+export function createSandbox(settings: Settings, ownFiles: readonly string[], nameOf: (gpu: number) => string = String): Sandbox {
   const { sandbox, isolation, grants, workerUsers, workerRoomMb } = settings;
   return {
     policy: new SandboxPolicy(sandbox, isolation, grants),
     users: process.getuid?.() === 0 ? new UserIds(workerUsers) : undefined,
     hidden: ownFiles,
     roomBytes: (memoryLimitBytes) => workerRoomMb * 2 ** 20 || Math.floor((memoryLimitBytes ?? 2 * DEFAULT_ROOM_BYTES) / 2),
-    devices: acceleratorFiles,
+    devices: (only) => acceleratorFiles(only?.map(nameOf)),
   };
 }
 

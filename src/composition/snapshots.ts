@@ -7,8 +7,8 @@ import type { SnapshotKeeper } from '../snapshots/snapshot-keeper.js';
 
 const LEAVE = 'the file is left as it is: mend it, or start with --ncs, or with --ts-config';
 
-/** What the settings say is to be restored; undefined: they name no snapshot. `store` is absolute. Throws SnapshotInvalid, before anything is loaded. */
-export function modelsToRestore(settings: Settings, store: string | undefined): readonly SnapshotVersion[] | undefined {
+/** What the settings say is to be restored; undefined: they name no snapshot. Stores are absolute. Throws SnapshotInvalid, before anything is loaded. */
+export function modelsToRestore(settings: Settings, storeOf: (model: string) => string | undefined): readonly SnapshotVersion[] | undefined {
   const { modelSnapshot, configFile, fromNewestSnapshot, sources } = settings;
   const stands = sources.get('model_snapshot');
   const file = (stands === undefined || stands.source === 'file' ? configFile : stands.where) ?? '';
@@ -19,6 +19,7 @@ export function modelsToRestore(settings: Settings, store: string | undefined): 
   }
   const versions = read(modelSnapshot, invalid);
   for (const { model, version, archive } of versions) {
+    const store = storeOf(model);
     const fault = archiveFault(archive, store);
     if (fault === `Model not found at: ${archive}`)
       throw invalid(`Model archive file for model :${model}, version :${version} not found in model store: no ${archive} in ${store}`);

@@ -7,7 +7,7 @@ import { isTrustworthyUrl } from '../admission/issuer-keys.js';
 import { JwtTokens } from '../admission/jwt-tokens.js';
 import { NamedTokens } from '../admission/named-tokens.js';
 import { RefusalAudit } from '../admission/refusal-audit.js';
-import { TokenGate } from '../admission/token-gate.js';
+import { TokenGate, type TokenGateOptions } from '../admission/token-gate.js';
 import type { Settings } from '../config/settings.js';
 import { ConfigInvalid } from '../errors/config.js';
 import { DEFAULT_TENANT, Principal } from '../inference/principal.js';
@@ -23,6 +23,8 @@ export interface TokensParts {
   readonly log: Log;
   readonly observer: Pick<Observer, 'tokenRefused'>;
   readonly audit: Audit | undefined;
+  /** A principal as far as its tenant lets it; undefined: there are no tenants. */
+  readonly confined: TokenGateOptions['confined'];
 }
 
 export interface Tokens {
@@ -39,7 +41,7 @@ export function tokensFileOf(settings: Settings, cwd: string): string {
 }
 
 /** All that lets callers in. Throws ConfigInvalid and TokensFileUnusable. */
-export function createTokens(settings: Settings, { cwd, keyFile, log, observer, audit }: TokensParts): Tokens {
+export function createTokens(settings: Settings, { cwd, keyFile, log, observer, audit, confined }: TokensParts): Tokens {
   const refusals = audit === undefined ? undefined : new RefusalAudit(audit);
   const named = new NamedTokens({
     file: tokensFileOf(settings, cwd),
@@ -59,6 +61,7 @@ export function createTokens(settings: Settings, { cwd, keyFile, log, observer, 
     named: named.current,
     issued: jwtTokens(settings, log),
     tlsPrincipals: tlsPrincipals(settings),
+    confined,
     httpStatuses: settings.authStatus === '401',
     guesses: { perSource: settings.tokenGuesses, inAll: settings.tokenGuesses * GUESSES_IN_ALL },
     refused: (refusal) => {

@@ -185,7 +185,7 @@ const KEYS = {
     'sconce_metrics_token',
     boolean,
     'false',
-    "Ask for a token on the metrics API: the management key, or one with the scope metrics. TorchServe's is open.",
+    "Ask for a token on the metrics API: the management key, or one with the scope metrics. TorchServe's is open. With sconce_tenants it does, unless this says false.",
     { env: 'SCONCE_METRICS_TOKEN' },
   ),
   oidcIssuer: key('sconce_oidc_issuer', text, undefined, 'OIDC issuer whose JWTs are tokens here, as they name it in `iss`.', { env: 'SCONCE_OIDC_ISSUER' }),
@@ -211,6 +211,13 @@ const KEYS = {
     undefined,
     'JSON: what holders of client certificates may do, by name: `{"CN=edge": {"scopes": ["infer:resnet-*"], "tenant": "a"}}`.',
     { env: 'SCONCE_TLS_PRINCIPALS' },
+  ),
+  tenants: key(
+    'sconce_tenants',
+    text,
+    undefined,
+    'YAML or JSON file of the tenants: which models each owns, and what it may use at most. One tenant without limits unless set.',
+    { env: 'SCONCE_TENANTS' },
   ),
   auditLog: key('sconce_audit_log', text, undefined, 'File of the audit, or `off`; sconce_audit.log beside the other logs unless set.', {
     env: 'SCONCE_AUDIT_LOG',

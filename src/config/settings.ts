@@ -59,6 +59,7 @@ type MayBeUnset =
   | 'oidcJwksUrl'
   | 'oidcTenantClaim'
   | 'tlsPrincipals'
+  | 'tenants'
   | 'auditLog'
   | 'clientCaFile';
 

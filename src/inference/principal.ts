@@ -14,7 +14,14 @@ export const DEFAULT_TENANT = 'default';
 /** Nothing is served under a longer name; it bounds the time that matching takes. */
 const MAX_NAME_CHARS = 1024;
 
-/** Who asks, once that is proven. Immutable. What its grants don't reach doesn't exist for it. */
+/** What a tenant owns: its callers have nothing beyond. */
+export interface Holdings {
+  owns(name: string): boolean;
+  /** As the operator wrote them. */
+  readonly patterns: readonly string[];
+}
+
+/** Who asks, once that is proven. Immutable. What its grants don't reach, and what its tenant doesn't own, doesn't exist for it. */
 export class Principal {
   readonly #patterns = new Map<GrantedScope, readonly string[] | 'every model'>();
 
@@ -22,12 +29,25 @@ export class Principal {
     /** `key:inference`, `token:ci`, `jwt:alice`, `tls:CN=edge`; `anyone` where tokens are off. */
     readonly id: string,
     readonly tenant: string,
-    grants: readonly Grant[],
+    private readonly grants: readonly Grant[],
+    /** undefined: the operator's, or one of a server without tenants. */
+    private readonly holdings?: Holdings,
   ) {
     for (const { scope, models } of grants) {
       const before = this.#patterns.get(scope) ?? [];
       this.#patterns.set(scope, before === 'every model' || models.includes('*') ? 'every model' : [...before, ...models]);
     }
+  }
+
+  /** The same caller with what its tenant owns only. The server's own keys are none of that. */
+  within(holdings: Holdings): Principal {
+    const grants = this.grants.filter(({ scope }) => scope !== 'token-admin');
+    return new Principal(this.id, this.tenant, grants, holdings);
+  }
+
+  /** Whether it has what its tenant owns only: the machine and all others are none of its business. */
+  get isConfined(): boolean {
+    return this.holdings !== undefined;
   }
 
   /** Whether it has a scope at all, be it for some models only. */
@@ -37,20 +57,20 @@ export class Principal {
 
   /** Whether it has a scope for every model there is or will be. */
   hasForAll(scope: GrantedScope): boolean {
-    return this.#patterns.get(scope) === 'every model';
+    return this.holdings === undefined && this.#patterns.get(scope) === 'every model';
   }
 
   /** Whether a scope of its holds for a model or workflow of this name. */
   mayUse(scope: GrantedScope, name: string): boolean {
     const patterns = this.#patterns.get(scope);
-    if (patterns === undefined) return false;
+    if (patterns === undefined || this.holdings?.owns(name) === false) return false;
     return patterns === 'every model' || (name.length <= MAX_NAME_CHARS && patterns.some((pattern) => matchesPattern(pattern, name)));
   }
 
   /** The patterns of a scope, for a message that tells what would be permitted. */
   patternsOf(scope: GrantedScope): readonly string[] {
     const patterns = this.#patterns.get(scope) ?? [];
-    return patterns === 'every model' ? ['*'] : patterns;
+    return patterns === 'every model' ? (this.holdings?.patterns ?? ['*']) : patterns;
   }
 }
 

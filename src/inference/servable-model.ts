@@ -2,6 +2,7 @@ import type { InputRules } from './input-rules.js';
 import type { ModelConfig } from './model-config.js';
 import type { ModelSignature } from './model-signature.js';
 import type { ScanReport } from './scan-report.js';
+import type { Tenant } from './tenant.js';
 
 /** What a model's Python workers run in, where that isn't the server's interpreter as it is. */
 export interface ModelPython {
@@ -17,6 +18,8 @@ export interface ServableModel {
   readonly version: string;
   /** The location as it was registered; undefined for a function of a workflow, which no list shows. */
   readonly url: string | undefined;
+  /** Whose it is; undefined where the operator names no tenants. Set when it is served. */
+  readonly tenant?: Tenant | undefined;
   /** The workflow whose node this is: it comes and goes with it. */
   readonly workflow?: string | undefined;
   /** As the manifest (or the register call) says: shown by describe. */

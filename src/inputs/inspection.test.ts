@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { anInferenceRequest } from '../../test/fixtures/inference-request.js';
 import { KeptLog, silentObserver } from '../../test/fixtures/silent-observer.js';
 import type { Answer, ResponsePart } from '../inference/part.js';
+import type { InferenceRequest } from '../inference/request.js';
 import type { Guard } from './guards/guard.js';
 import { PromptInjectionGuard } from './guards/prompt-injection.js';
 import inspect, { type InspectTask } from './inspect-thread.js';
@@ -41,6 +42,29 @@ describe('a request', () => {
     ask('bad', '[]');
 
     expect([passed, said, counted]).toEqual([['good'], ['bad INPUT_REFUSED'], ['m input_refused']]);
+  });
+
+  it('is handed on with all that it knows of its client, though it is asked for only when it is needed', () => {
+    const gone = AbortSignal.abort();
+    const { cancelled: _, ...plain } = anInferenceRequest({ inputs: [{ name: 'body', contentType: 'application/json', value: Buffer.from('{}') }] });
+    // As a REST request has it: on the prototype.
+    const request: InferenceRequest = Object.assign(Object.create(Object.defineProperty({}, 'cancelled', { get: () => gone })), plain);
+    const handed: AbortSignal[] = [];
+    const rules = parseInputRules({ schema: { type: 'object' } }, 'x');
+    if (rules === undefined) throw new Error('no rules');
+    const parts = {
+      pool: { run: async (task: InspectTask) => inspect(task) },
+      guards: () => new PromptInjectionGuard(),
+      observer: silentObserver(),
+      log: new KeptLog(),
+    };
+
+    new Inspection(rules, { model: 'm', key: 'k', ordered: false }, ({ cancelled }) => void handed.push(cancelled), parts).offer(request, {
+      part: () => undefined,
+      fail: () => undefined,
+    });
+
+    expect(handed).toEqual([gone]);
   });
 
   it('of many bytes is inspected on a thread, and ends the same', async () => {

@@ -3,6 +3,7 @@ import { SconceError } from '../errors/sconce-error.js';
 import type { InputRules } from '../inference/input-rules.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
+import { RequestView } from '../inference/request-view.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { guardedAnswer } from './guards/guarded-answer.js';
 import { type FindGuard, Judges } from './guards/judges.js';
@@ -16,7 +17,7 @@ const INLINE_BYTES = 65_536;
 
 /** What all inspections share. */
 export interface InspectionParts {
-  readonly pool: { run(task: InspectTask): Promise<InspectOutcome> };
+  readonly pool: { run(task: InspectTask, tenant: string | undefined): Promise<InspectOutcome> };
   readonly guards: FindGuard;
   readonly observer: Observer;
   readonly log: Log;
@@ -38,7 +39,7 @@ export class Inspection {
 
   constructor(
     private readonly rules: InputRules,
-    private readonly of: { readonly model: string; readonly key: string; readonly ordered: boolean },
+    private readonly of: { readonly model: string; readonly key: string; readonly ordered: boolean; readonly tenant?: string | undefined },
     private readonly next: Offer,
     private readonly parts: InspectionParts,
   ) {
@@ -87,7 +88,7 @@ export class Inspection {
   }
 
   async #onThread({ inputs, headers }: InferenceRequest): Promise<Inspected> {
-    const outcome = await this.parts.pool.run({ rules: this.rules, key: this.of.key, request: { inputs, headers } });
+    const outcome = await this.parts.pool.run({ rules: this.rules, key: this.of.key, request: { inputs, headers } }, this.of.tenant);
     if (outcome.kind === 'passed') return outcome.request;
     const { code, kind, message, rendering, reason } = outcome.error;
     throw new SconceError(code, kind, message, rendering, reason);
@@ -97,7 +98,7 @@ export class Inspection {
     const { outputs } = this.rules;
     const ruled = outputs === undefined ? answer : ruledAnswer(answer, outputs);
     const refused = (error: SconceError) => this.parts.observer.inferenceRefused(request.model, error.reason ?? 'guard_refused');
-    this.next({ ...request, inputs, headers }, this.#after.isEmpty ? ruled : guardedAnswer(ruled, this.#after, refused));
+    this.next(new RequestView(request, { inputs, headers }), this.#after.isEmpty ? ruled : guardedAnswer(ruled, this.#after, refused));
   }
 
   #refuse(request: InferenceRequest, answer: Answer, error: unknown): void {

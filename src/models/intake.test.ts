@@ -228,3 +228,54 @@ describe('what a model requires', () => {
     expect(await taking.prepare(model, new AbortController().signal)).toBe(model);
   });
 });
+
+describe('the archives of tenants', () => {
+  const fits = (name: string, own: string) => !name.startsWith('acme-') || !own.startsWith('beta-');
+
+  it('lie in a store of their own where there is one, and nowhere else', async () => {
+    const acmes = join(folder, 'acme');
+    mkdirSync(acmes);
+    const rules = { storeOf: (name: string | undefined) => (name?.startsWith('acme-') ? acmes : undefined), fits };
+    await archive(acmes, { name: 'dogs', handler: 'echo.py' });
+    await archive(store, { name: 'cats', handler: 'echo.py' });
+
+    expect((await intake({ rules }).admit({ url: 'dogs.mar', modelName: 'acme-dogs' })).name).toBe('acme-dogs');
+    await expect(intake({ rules }).admit({ url: 'cats.mar', modelName: 'acme-cats' })).rejects.toMatchObject({ message: 'Model not found at: cats.mar' });
+    await expect(intake({ rules }).admit({ url: 'dogs.mar', modelName: 'dogs' })).rejects.toMatchObject({ message: 'Model not found at: dogs.mar' });
+  });
+
+  it('come there from URLs too, and a name that is taken elsewhere is free', async () => {
+    const acmes = join(folder, 'acme');
+    mkdirSync(acmes);
+    const rules = { storeOf: () => acmes, fits };
+    await archive(store, { name: 'dogs', handler: 'echo.py' });
+    const url = pathToFileURL(join(store, 'dogs.mar')).href;
+
+    const model = await intake({ rules, sources: modelSources(['file://.*']) }).admit({ url, modelName: 'acme-dogs' });
+
+    expect(model.downloadedArchive).toBe(join(acmes, 'dogs.mar'));
+  });
+
+  it('that carry another’s name are not there, be it the file’s or the manifest’s', async () => {
+    const rules = { storeOf: () => undefined, fits };
+    await archive(store, { name: 'beta-dogs', handler: 'echo.py' });
+    copyFileSync(join(store, 'beta-dogs.mar'), join(store, 'plain.mar'));
+    await archive(store, { name: 'cats', handler: 'echo.py' });
+
+    for (const url of ['beta-dogs.mar', 'plain.mar', 'nothing.mar'])
+      await expect(intake({ rules }).admit({ url, modelName: 'acme-x' })).rejects.toMatchObject({
+        message: `Model not found at: ${url}`,
+        code: LocationRefused.code,
+      });
+    expect((await intake({ rules }).admit({ url: 'cats.mar', modelName: 'acme-x' })).name).toBe('acme-x');
+    expect((await intake({ rules }).admit({ url: 'plain.mar' })).name).toBe('beta-dogs');
+    expect(workFolders()).toHaveLength(2);
+  });
+
+  it('are not taken out of the operator’s store unnamed', async () => {
+    const rules = { storeOf: (name: string | undefined) => (name?.startsWith('acme-') ? join(folder, 'acme') : undefined), fits };
+    await archive(store, { name: 'acme-dogs', handler: 'echo.py' });
+
+    await expect(intake({ rules }).admit({ url: 'acme-dogs.mar' })).rejects.toMatchObject({ message: expect.stringContaining('give model_name') });
+  });
+});

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import type { Authenticity } from '../authenticity/authenticity.js';
 import type { Examined } from '../authenticity/examine.js';
 import { NotAuthentic } from '../authenticity/not-authentic.js';
-import { ArchiveInvalid, ArchiveUnreadable, ChecksumMismatch } from '../errors/model.js';
+import { ArchiveInvalid, ArchiveUnreadable, ChecksumMismatch, LocationRefused } from '../errors/model.js';
 import { SconceError } from '../errors/sconce-error.js';
 import { SignatureRefused } from '../errors/signature.js';
 import { memberOf } from '../inference/binary-tensors.js';
@@ -23,10 +23,13 @@ import { type Manifest, NO_MANIFEST, parseManifest } from './manifest.js';
 import { noModelConfig, parseModelConfig } from './model-config.js';
 import { checkedModelName, checkedModelVersion, derivedModelName } from './model-name.js';
 import type { ModelSources } from './model-sources.js';
+import { ONE_STORE, type StoreRules } from './store-rules.js';
 import { copyTree, placeFile, takeFile, takeTree, workingFolder } from './working-copy.js';
 
 export interface IntakeOptions {
   readonly store: string | undefined;
+  /** One store for all unless given. */
+  readonly rules?: StoreRules | undefined;
   readonly sources: ModelSources;
   readonly cache: ArchiveCache;
   readonly scanner: Pick<ModelScanner, 'check'>;
@@ -82,11 +85,15 @@ export class Intake {
 
   /** Rejects with the errors of src/errors/model.ts and src/errors/scanning.ts. */
   async admit(wish: IntakeWish): Promise<ServableModel> {
-    const { sources, envelope, defaultHandler } = this.options;
-    const store = checkLocation(wish.url, this.options.store);
+    const { sources, envelope, defaultHandler, rules = ONE_STORE } = this.options;
+    const store = checkLocation(wish.url, rules.storeOf(wish.modelName) ?? this.options.store);
+    const assertFits = (archive: string): void => {
+      if (wish.modelName && !rules.fits(wish.modelName, archive)) throw LocationRefused({ message: `Model not found at: ${wish.url}` });
+    };
     const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await sources.bring({ ...wish, store, namedBy: wish.namedBy ?? 'api' }) : undefined;
     let directory: string | undefined;
     try {
+      if (downloaded === undefined) assertFits(stemOf(wish.url));
       const located = locate(downloaded ?? wish.url, store, sources.roots);
       const unpacked = await this.#unpack(located, wish);
       directory = unpacked.directory;
@@ -96,6 +103,9 @@ export class Intake {
         throw ArchiveInvalid({ message: `The manifest names ${serializedFile} as its serializedFile, which lies outside the archive.` });
       const handler = wish.handler ?? manifest.handler;
       const own = manifestName || derivedModelName(located.kind === 'folder' ? located.path : (downloaded ?? wish.url));
+      if (downloaded === undefined) assertFits(own);
+      if (!wish.modelName && (rules.storeOf(own) ?? store) !== store)
+        throw LocationRefused({ message: `Model ${own} comes from the store of its tenant: give model_name with its location.` });
       const name = checkedModelName(wish.modelName || own);
       const version = checkedModelVersion(manifest.modelVersion);
       const downloadedArchive = downloaded === undefined ? undefined : join(store, downloaded);
@@ -308,6 +318,11 @@ async function readManifest(directory: string, wish: IntakeWish): Promise<{ read
 async function readBounded(path: string): Promise<string> {
   if ((await stat(path)).size > MAX_DESCRIPTION_BYTES) throw ArchiveInvalid({ message: `${basename(path)} is longer than ${MAX_DESCRIPTION_BYTES} bytes.` });
   return readFile(path, 'utf8');
+}
+
+/** What a file or folder of the store is called without its ending. */
+function stemOf(location: string): string {
+  return basename(location).replace(/\.(mar|model|tar\.gz|onnx|pt)$/, '');
 }
 
 /** The one .onnx file of a folder that says nothing else of itself. */

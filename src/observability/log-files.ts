@@ -30,13 +30,11 @@ export class LogFiles {
   readonly #modelMetrics: LineWriter;
   readonly #serverMetrics: LineWriter;
   readonly #json: LineWriter | undefined;
+  #apartTenants: ReadonlySet<string> = new Set();
+  readonly #tenants = new Map<string, LineWriter>();
 
-  constructor(options: LogFilesOptions) {
-    const file = (folder: string, name: string): LineWriter => {
-      const rolling = new RollingFile(join(folder, name));
-      this.#files.push(rolling);
-      return this.#writer(rolling);
-    };
+  constructor(private readonly options: LogFilesOptions) {
+    const file = (folder: string, name: string): LineWriter => this.#file(join(folder, name));
     this.#console = this.#writer(options.console);
     this.#access = file(options.logFolder, 'access_log.log');
     this.#server = file(options.logFolder, 'ts_log.log');
@@ -44,6 +42,11 @@ export class LogFiles {
     this.#modelMetrics = file(options.metricsFolder, 'model_metrics.log');
     this.#serverMetrics = file(options.metricsFolder, 'ts_metrics.log');
     this.#json = options.json ? file(options.logFolder, 'sconce_log.json') : undefined;
+  }
+
+  /** From now on what workers of these tenants say stands in files of their own: `tenants/{name}/model_log.log` and `model_metrics.log`. */
+  keepApart(tenants: readonly string[]): void {
+    this.#apartTenants = new Set(tenants);
   }
 
   access(message: string, facts: Readonly<Record<string, unknown>>): void {
@@ -63,16 +66,17 @@ export class LogFiles {
     this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'server', level, logger, message }));
   }
 
-  model(level: Level, thread: string, message: string): void {
+  /** Of a worker of this tenant, if it has one whose logs are apart. */
+  model(level: Level, thread: string, message: string, tenant?: string): void {
     const atMs = Date.now();
     const line = `${logTimestamp(atMs)} [${level.padEnd(5)}] ${thread} MODEL_LOG - ${message}`;
-    this.#model.line(line);
+    this.#apart(tenant, 'model', this.#model).line(line);
     this.#console.line(line);
-    this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'model', level, thread, message }));
+    this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'model', level, thread, message, tenant }));
   }
 
-  modelMetric(message: string): void {
-    this.#modelMetrics.line(`${logTimestamp(Date.now())} - ${message}`);
+  modelMetric(message: string, tenant?: string): void {
+    this.#apart(tenant, 'metrics', this.#modelMetrics).line(`${logTimestamp(Date.now())} - ${message}`);
   }
 
   serverMetric(message: string): void {
@@ -86,6 +90,31 @@ export class LogFiles {
   async close(): Promise<void> {
     this.flush();
     await Promise.all(this.#files.map((file) => file.close()));
+  }
+
+  /** The file of one tenant, opened with its first line; the file of all where it can't be. */
+  #apart(tenant: string | undefined, kind: 'model' | 'metrics', ofAll: LineWriter): LineWriter {
+    if (tenant === undefined || !this.#apartTenants.has(tenant)) return ofAll;
+    const key = `${tenant}/${kind}`;
+    let writer = this.#tenants.get(key);
+    if (writer === undefined) {
+      const { logFolder, metricsFolder } = this.options;
+      const path = kind === 'model' ? join(logFolder, 'tenants', tenant, 'model_log.log') : join(metricsFolder, 'tenants', tenant, 'model_metrics.log');
+      try {
+        writer = this.#file(path);
+      } catch (error) {
+        writer = ofAll;
+        this.server('ERROR', 'sconce', `${path} cannot be written, its lines go to those of all: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      this.#tenants.set(key, writer);
+    }
+    return writer;
+  }
+
+  #file(path: string): LineWriter {
+    const rolling = new RollingFile(path);
+    this.#files.push(rolling);
+    return this.#writer(rolling);
   }
 
   #writer(sink: LineSink): LineWriter {

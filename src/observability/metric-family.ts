@@ -1,4 +1,5 @@
 import { prometheusNumber } from './java-double.js';
+import type { ShownSamples } from './shown-samples.js';
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
@@ -10,6 +11,9 @@ export interface MetricSpec {
   readonly dimensions: readonly string[];
 }
 
+const OF_MODEL = /^model_?name$/i;
+const OF_WORKER = /^worker_?name$/i;
+const OF_TENANT = /^tenant$/;
 /** Upper bounds of a histogram's buckets in the metric's own unit: the Prometheus simpleclient defaults. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, Number.POSITIVE_INFINITY] as const;
 /** Distinct label combinations of one metric; later ones are dropped so that a handler cannot fill memory with invented labels. */
@@ -50,26 +54,28 @@ export class MetricFamily {
     return true;
   }
 
-  /** Prometheus text 0.0.4 as the Java simpleclient 0.9 writes it: a comma after the last label. `only`: sample names to keep; a family without any left gives ''. `permits`: of which models. */
-  render(only: ReadonlySet<string> | undefined, permits?: (model: string) => boolean): string {
+  /** Prometheus text 0.0.4 as the Java simpleclient 0.9 writes it: a comma after the last label. `only`: sample names to keep; a family without any left gives ''. `shown`: whose samples; undefined: all. */
+  render(only: ReadonlySet<string> | undefined, shown?: ShownSamples): string {
     const { name, type, unit } = this.spec;
     const lines: string[] = [];
     for (const series of this.#series.values()) {
-      if (permits !== undefined && !this.#isPermitted(series.labels, permits)) continue;
+      if (shown !== undefined && !this.#isShown(series.labels, shown)) continue;
       for (const sample of this.#samples(series)) if (only === undefined || only.has(sample.name)) lines.push(sample.text);
     }
-    if ((only !== undefined || permits !== undefined) && lines.length === 0) return '';
+    if ((only !== undefined || shown !== undefined) && lines.length === 0) return '';
     return `# HELP ${name} Torchserve prometheus ${type} metric with unit: ${unit}\n# TYPE ${name} ${type}\n${lines.map((line) => `${line}\n`).join('')}`;
   }
 
   /** What names a model or one of its workers is that model's; the rest is the machine's. */
-  #isPermitted(labels: readonly string[], permits: (model: string) => boolean): boolean {
-    return this.spec.dimensions.every((dimension, index) => {
-      const label = labels[index] ?? '';
-      if (/^model_?name$/i.test(dimension)) return permits(label);
-      if (/^worker_?name$/i.test(dimension)) return permits(/^W-\d+-(.*)_[^_]*$/.exec(label)?.[1] ?? label);
-      return true;
+  #isShown(labels: readonly string[], shown: ShownSamples): boolean {
+    let isMachines = true;
+    const isShown = this.spec.dimensions.every((dimension, index) => {
+      const judge = judgeOf(dimension, shown);
+      if (judge === undefined) return true;
+      isMachines = false;
+      return judge(labels[index] ?? '');
     });
+    return isShown && (shown.machine || !isMachines);
   }
 
   *#samples(series: Series): Generator<{ name: string; text: string }> {
@@ -89,6 +95,14 @@ export class MetricFamily {
     if (le !== undefined) pairs.push(`le="${le}",`);
     return pairs.length === 0 ? '' : `{${pairs.join('')}}`;
   }
+}
+
+/** Who decides on what a label of this name says; undefined: it is nobody's. */
+function judgeOf(dimension: string, shown: ShownSamples): ((label: string) => boolean) | undefined {
+  if (OF_MODEL.test(dimension)) return (model) => shown.model(model);
+  if (OF_TENANT.test(dimension)) return (tenant) => shown.tenant(tenant);
+  if (!OF_WORKER.test(dimension)) return undefined;
+  return (worker) => shown.model(/^W-\d+-(.*)_[^_]*$/.exec(worker)?.[1] ?? worker) && shown.worker?.(worker) !== false;
 }
 
 function escapeLabel(value: string): string {

@@ -31,12 +31,18 @@ function withHostname(spec: MetricSpec): MetricSpec {
 
 const HOST = ['Level', 'Hostname'];
 const MODEL = ['model_name', 'model_version', 'hostname'];
+const TENANT = ['tenant', 'hostname'];
 const host = (type: MetricType, unit: string, ...names: string[]): MetricSpec[] => names.map((name) => ({ type, name, unit, dimensions: HOST }));
 
 /** Sconce's own, there whatever metrics.yaml says. */
 export const SCONCE_METRICS: readonly MetricSpec[] = [
   { type: 'counter', name: 'sconce_outcomes_total', unit: 'Count', dimensions: ['model_name', 'reason', 'hostname'] },
   { type: 'counter', name: 'sconce_token_refusals_total', unit: 'Count', dimensions: ['reason', 'hostname'] },
+  { type: 'gauge', name: 'sconce_tenant_models', unit: 'Count', dimensions: TENANT },
+  { type: 'gauge', name: 'sconce_tenant_workers', unit: 'Count', dimensions: TENANT },
+  { type: 'gauge', name: 'sconce_tenant_requests_in_flight', unit: 'Count', dimensions: TENANT },
+  { type: 'gauge', name: 'sconce_tenant_body_bytes_in_flight', unit: 'Bytes', dimensions: TENANT },
+  { type: 'counter', name: 'sconce_tenant_refusals_total', unit: 'Count', dimensions: ['tenant', 'quota', 'hostname'] },
   { type: 'gauge', name: 'sconce_event_loop_delay_ms', unit: 'Milliseconds', dimensions: HOST },
   { type: 'gauge', name: 'sconce_tls_certificate_expires_in_seconds', unit: 'Seconds', dimensions: HOST },
   { type: 'counter', name: 'sconce_tls_reload_failures_total', unit: 'Count', dimensions: HOST },

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -159,5 +159,48 @@ describe('the access log', () => {
     expect(file('access_log.log')).toMatch(/^\S+ - \/127\.0\.0\.1:5 "GET \/ping {2}false line HTTP\/1\.1" 200 1\n$/);
     expect(onConsole).toContain('ACCESS_LOG - /127.0.0.1:5');
     expect(JSON.parse(file('sconce_log.json').split('\n')[0] ?? '')).toMatchObject({ log: 'access', status: 200, requestId: 'r' });
+  });
+});
+
+describe('workers of tenants', () => {
+  const METRIC = (model: string) => `[METRICS]PredictionTime.ms:1.5|#ModelName:${model},Level:Model|#type:GAUGE|#hostname:h,1700000000,r`;
+  const tellerOf = (worker: string) => {
+    const tenant = worker.includes('acme') ? 'acme' : 'default';
+    return { tenant, mayTellOf: (model: string) => model.startsWith('acme-') === (tenant === 'acme') };
+  };
+
+  it('print into files of their own', () => {
+    files.keepApart(['acme']);
+    const observer = new ServingObserver(inMode('log'), files, tellerOf);
+    observer.workerOutput('W-1-acme-a_1.0', 'stdout', 'of acme');
+    observer.workerOutput('W-2-b_1.0', 'stdout', 'of the operator');
+    observer.workerOutput('W-1-acme-a_1.0', 'stdout', METRIC('acme-a'));
+
+    expect(file('tenants/acme/model_log.log')).toMatch(/W-1-acme-a_1.0-stdout MODEL_LOG - of acme\n$/);
+    expect(file('model_log.log')).toMatch(/of the operator\n$/);
+    expect(file('model_log.log')).not.toContain('of acme');
+    expect([file('tenants/acme/model_metrics.log').includes('acme-a'), file('model_metrics.log')]).toEqual([true, '']);
+    expect(onConsole).toContain('of acme');
+    expect(file('sconce_log.json')).toContain('"tenant":"acme"');
+  });
+
+  it('go to the file of all where theirs cannot be written', () => {
+    files.keepApart(['acme']);
+    writeFileSync(join(folder, 'tenants'), '');
+    new ServingObserver(inMode('log'), files, tellerOf).workerOutput('W-1-acme-a_1.0', 'stdout', 'of acme');
+
+    expect(file('model_log.log')).toContain('of acme');
+    expect(file('ts_log.log')).toMatch(/model_log\.log cannot be written/);
+  });
+
+  it('put nothing on the page that names another tenant’s model', () => {
+    const metrics = inMode('prometheus');
+    const observer = new ServingObserver(metrics, files, tellerOf);
+    for (const model of ['acme-a', 'b']) observer.workerOutput('W-1-acme-a_1.0', 'stdout', METRIC(model));
+    observer.workerOutput('W-2-b_1.0', 'stdout', METRIC('acme-z'));
+
+    expect(metrics.render(undefined)).toContain('PredictionTime{ModelName="acme-a"');
+    expect(metrics.render(undefined)).not.toMatch(/ModelName="(b|acme-z)"/);
+    expect(file('ts_log.log')).toMatch(/A worker of the tenant acme told of b, which isn't the tenant's/);
   });
 });

@@ -3,6 +3,8 @@ import type { LogFiles } from './log-files.js';
 import { MetricFamily, type MetricSpec } from './metric-family.js';
 import { type MetricsConfig, SCONCE_METRICS } from './metrics-yaml.js';
 import type { Log } from './observer.js';
+import { printable } from './printable.js';
+import type { ShownSamples } from './shown-samples.js';
 import { parseMetricLine, type WorkerMetric } from './worker-metric-line.js';
 
 /** `log`: to the log files. `prometheus`: to the metrics page. `legacy`: the three inference counters to the page, the rest to the files. */
@@ -24,6 +26,13 @@ export interface MetricsOptions {
   readonly hostname: string;
   readonly files: LogFiles;
   readonly log: Log;
+}
+
+/** The worker that a metric comes from. */
+export interface MetricTeller {
+  readonly tenant: string;
+  /** Whether it may tell of this model. */
+  mayTellOf(model: string): boolean;
 }
 
 /** All metrics of the server, kept or logged as the mode says. */
@@ -66,12 +75,19 @@ export class Metrics {
     return frame;
   }
 
-  /** Takes a line that a worker wrote with the metrics mark. False when it could not be read; the caller logs it then. */
-  worker(line: string): boolean {
+  /** Takes a line that a worker wrote with the metrics mark. False when it could not be read; the caller logs it then. `teller`: whose it is, where there are tenants. */
+  worker(line: string, teller?: MetricTeller): boolean {
     const metric = parseMetricLine(line);
     if (metric === undefined) {
       this.options.log.error(`Failed to parse metrics line: "${line.slice(0, 500)}".`);
       return false;
+    }
+    const other = metric.dimensions.find(([name, value]) => /^model_?name$/i.test(name) && teller?.mayTellOf(value) === false);
+    if (other !== undefined) {
+      this.options.log.warn(
+        `A worker of the tenant ${teller?.tenant} told of ${printable(other[1])}, which isn't the tenant's: its metric ${printable(metric.name)} is left out`,
+      );
+      return true;
     }
     let family = this.#model.get(metric.name);
     if (family === undefined) {
@@ -93,7 +109,10 @@ export class Metrics {
     }
     if (labels.length + 1 !== family.spec.dimensions.length) return true;
     const ids = metric.requestIds === '' ? 'null' : metric.requestIds;
-    this.options.files.modelMetric(`${this.#text(family.spec, metric.value, labels, metric.hostname)},requestID:${ids},timestamp:${metric.timestamp}`);
+    this.options.files.modelMetric(
+      `${this.#text(family.spec, metric.value, labels, metric.hostname)},requestID:${ids},timestamp:${metric.timestamp}`,
+      teller?.tenant,
+    );
     return true;
   }
 
@@ -103,11 +122,11 @@ export class Metrics {
     return this.options.mode !== 'prometheus' || (NAME.test(name) && dimensions.every(([label]) => LABEL.test(label)));
   }
 
-  /** The metrics page. Empty in `log` mode, as TorchServe's is. `permits`: whether what is about a model may be shown; undefined: all may. */
-  render(only: ReadonlySet<string> | undefined, permits?: (model: string) => boolean): string {
+  /** The metrics page. Empty in `log` mode, as TorchServe's is. `shown`: whose samples; undefined: all. */
+  render(only: ReadonlySet<string> | undefined, shown?: ShownSamples): string {
     if (this.options.mode === 'log') return '';
     const families = [...this.#server.values(), ...this.#model.values()].filter(({ spec }) => this.options.mode === 'prometheus' || LEGACY.has(spec.name));
-    return families.map((family) => family.render(only, permits)).join('');
+    return families.map((family) => family.render(only, shown)).join('');
   }
 
   #onPage(name: string): boolean {

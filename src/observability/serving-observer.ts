@@ -1,5 +1,5 @@
 import type { LogFiles } from './log-files.js';
-import type { Metrics } from './metrics.js';
+import type { Metrics, MetricTeller } from './metrics.js';
 import type { GrpcAnswered, HttpAnswered, Observer } from './observer.js';
 import { printable } from './printable.js';
 import { redactedTarget } from './redacted-target.js';
@@ -16,6 +16,8 @@ export class ServingObserver implements Observer {
   constructor(
     private readonly metrics: Metrics,
     private readonly files: LogFiles,
+    /** undefined: there are no tenants. */
+    private readonly tellerOf?: (workerName: string) => MetricTeller,
   ) {}
 
   /** Resolves when the metrics tell what workers have to say of all answers until now, or should by then. */
@@ -68,7 +70,8 @@ export class ServingObserver implements Observer {
   }
 
   workerOutput(workerName: string, stream: 'stdout' | 'stderr', line: string): void {
-    if (isMetricLine(line) && this.metrics.worker(line)) return;
-    this.files.model(stream === 'stdout' ? 'INFO' : 'WARN', `${workerName}-${stream}`, printable(line.slice(0, MAX_LINE_CHARS)));
+    const teller = this.tellerOf?.(workerName);
+    if (isMetricLine(line) && this.metrics.worker(line, teller)) return;
+    this.files.model(stream === 'stdout' ? 'INFO' : 'WARN', `${workerName}-${stream}`, printable(line.slice(0, MAX_LINE_CHARS)), teller?.tenant);
   }
 }

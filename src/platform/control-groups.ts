@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, readlink, rmdir } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, readlink, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTROLLERS, type Controller, type OwnGroups, ownGroups } from './own-groups.js';
@@ -9,6 +9,8 @@ import { type Cleared, makeRoom, members } from './unified-room.js';
 export interface ControlGroups {
   readonly version: 1 | 2;
   readonly folders: Readonly<Partial<Record<Controller, string>>>;
+  /** Its folder that binds processes to processors, where there is one and it was asked for: under v1 one more, under v2 the same. */
+  readonly cores: string | undefined;
   /** SIGKILL to every process of the group `name` below; it can take no new ones. Never rejects. */
   end(name: string): Promise<void>;
   /** Removes the folders, and the groups below that hold no process any more. Never rejects. */
@@ -20,23 +22,24 @@ const REMOVE_WITHIN_MS = 1_000;
 const NAME = /^sconce-(\d+)-(\d+)-(\d+)$/;
 
 /** Makes the server's folders, or tells why there are none: not Linux, a read-only mount, a missing right, other processes in the way. Removes those of servers that were killed. */
-export async function openControlGroups(): Promise<ControlGroups | { readonly why: string }> {
+export async function openControlGroups({ withCores = false } = {}): Promise<ControlGroups | { readonly why: string }> {
   if (process.platform !== 'linux') return { why: `${process.platform} has no control groups` };
   try {
     const own = ownGroups(await readFile('/proc/self/mountinfo', 'utf8'), await readFile('/proc/self/cgroup', 'utf8'));
     if (own === undefined) return { why: 'no hierarchy with the memory and pids controllers is mounted' };
-    return await openIn(own, `sconce-${process.pid}-${await startOf(process.pid)}-${await pidNamespace()}`);
+    return await openIn(own, `sconce-${process.pid}-${await startOf(process.pid)}-${await pidNamespace()}`, withCores);
   } catch (error) {
     return { why: error instanceof Error ? error.message : String(error) };
   }
 }
 
-async function openIn(own: OwnGroups, name: string): Promise<ControlGroups> {
-  for (const folder of new Set(Object.values(own.folders))) await sweep(folder);
+async function openIn(own: OwnGroups, name: string, withCores: boolean): Promise<ControlGroups> {
+  for (const folder of new Set([...Object.values(own.folders), ...(own.cores === undefined ? [] : [own.cores])])) await sweep(folder);
   if (own.version === 2) {
     const base = own.folders.pids ?? '';
-    const room = await makeRoom(base, name);
-    return groups(2, Object.fromEntries(room.controllers.map((controller) => [controller, join(base, name)])), room);
+    const room = await makeRoom(base, name, withCores);
+    const folders = Object.fromEntries(room.controllers.map((controller) => [controller, join(base, name)]));
+    return groups(2, folders, room.bindsCores ? join(base, name) : undefined, room);
   }
   const folders: Partial<Record<Controller, string>> = {};
   try {
@@ -49,18 +52,32 @@ async function openIn(own: OwnGroups, name: string): Promise<ControlGroups> {
   } catch (error) {
     // A fair share of the processors is good to have; the other two are what this is for.
     if (folders.memory === undefined || folders.pids === undefined) {
-      await groups(1, folders).remove();
+      await groups(1, folders, undefined).remove();
       throw error;
     }
   }
-  return groups(1, folders);
+  return groups(1, folders, withCores && own.cores !== undefined ? await bindingFolder(own.cores, name) : undefined);
 }
 
-function groups(version: 1 | 2, folders: ControlGroups['folders'], room?: Cleared): ControlGroups {
-  const unique = [...new Set(Object.values(folders))];
+/** Under v1 a group takes nobody in before it has been told its processors and its memory nodes. undefined where the system doesn't let it. */
+async function bindingFolder(parent: string, name: string): Promise<string | undefined> {
+  const folder = join(parent, name);
+  try {
+    await mkdir(folder);
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) await writeFile(join(folder, file), await readFile(join(parent, file)));
+    return folder;
+  } catch {
+    await rmdir(folder).catch(() => undefined);
+    return undefined;
+  }
+}
+
+function groups(version: 1 | 2, folders: ControlGroups['folders'], cores: string | undefined, room?: Cleared): ControlGroups {
+  const unique = [...new Set([...Object.values(folders), ...(cores === undefined ? [] : [cores])])];
   return {
     version,
     folders,
+    cores,
     end: (name) => (folders.pids === undefined ? Promise.resolve() : endGroup(join(folders.pids, name))),
     remove: async () => {
       const endAtMs = performance.now() + REMOVE_WITHIN_MS;
@@ -82,7 +99,7 @@ async function sweep(folder: string): Promise<void> {
     const [, pid = '', start, itsNamespace] = NAME.exec(name) ?? [];
     if (itsNamespace !== namespace || (await startOf(Number(pid))) === start) continue;
     const old = join(folder, name);
-    for (const group of await groupsIn(old)) await endGroup(join(old, group));
+    for (const group of await groupsBelow(old)) await endGroup(group);
     await removeTree(old);
   }
 }
@@ -106,16 +123,18 @@ async function endGroup(folder: string): Promise<void> {
 
 /** False while a process is in it or below it. */
 async function removeTree(folder: string): Promise<boolean> {
-  for (const group of await groupsIn(folder)) await rmdir(join(folder, group)).catch(() => undefined);
+  for (const group of await groupsBelow(folder)) await rmdir(group).catch(() => undefined);
   return rmdir(folder).then(
     () => true,
     (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
   );
 }
 
-async function groupsIn(folder: string): Promise<readonly string[]> {
+/** Their folders, those further down first. */
+async function groupsBelow(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const below = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  return [...(await Promise.all(below.map(groupsBelow))).flat(), ...below];
 }
 
 async function writeIfThere(path: string, text: string): Promise<boolean> {

@@ -7,6 +7,8 @@ export type Controller = (typeof CONTROLLERS)[number];
 export interface OwnGroups {
   readonly version: 1 | 2;
   readonly folders: Readonly<Partial<Record<Controller, string>>>;
+  /** The folder that binds processes to processors, where that is a hierarchy of its own (v1). */
+  readonly cores?: string | undefined;
 }
 
 interface Mount {
@@ -30,16 +32,21 @@ export function ownGroups(mountinfo: string, membership: string): OwnGroups | un
     const below = relative(mount.root, path);
     return below.startsWith('..') ? undefined : join(mount.point, below);
   };
+  const inFirst = (controller: string) =>
+    folder(
+      mounts.find(({ type, options }) => type === 'cgroup' && options.includes(controller)),
+      controller,
+    );
   const first = Object.fromEntries(
     CONTROLLERS.flatMap((controller) => {
-      const found = folder(
-        mounts.find(({ type, options }) => type === 'cgroup' && options.includes(controller)),
-        controller,
-      );
+      const found = inFirst(controller);
       return found === undefined ? [] : [[controller, found]];
     }),
   );
-  if ('memory' in first && 'pids' in first) return { version: 1, folders: first };
+  if ('memory' in first && 'pids' in first) {
+    const cores = inFirst('cpuset');
+    return { version: 1, folders: first, ...(cores === undefined ? {} : { cores }) };
+  }
   const unified = folder(
     mounts.find(({ type }) => type === 'cgroup2'),
     '',

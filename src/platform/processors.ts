@@ -7,6 +7,8 @@ export interface Processor {
   readonly cpu: number;
   readonly core: string;
   readonly node: number;
+  /** Hardware threads of its core, whether this process may run on them or not; undefined where the system doesn't tell. */
+  readonly threadsOfCore?: number | undefined;
 }
 
 /** Reads a list as the kernel writes it: `0-3,8`. What isn't one gives fewer numbers. */
@@ -35,7 +37,11 @@ export function availableProcessors(root = '/'): readonly Processor[] {
     .map((cpu): Processor => {
       const topology = `sys/devices/system/cpu/cpu${cpu}/topology`;
       const core = text(topology, 'core_id').trim();
-      return { cpu, core: core === '' ? `cpu ${cpu}` : `${text(topology, 'physical_package_id').trim()}:${core}`, node: nodes.get(cpu) ?? 0 };
+      const siblings = text(topology, 'thread_siblings_list').trim();
+      const place = { cpu, node: nodes.get(cpu) ?? 0 };
+      // Numbers of cores begin anew in each part of some packages; lists of siblings can't be mistaken.
+      if (siblings !== '') return { ...place, core: `threads ${siblings}`, threadsOfCore: parseCpuList(siblings).length };
+      return { ...place, core: core === '' ? `cpu ${cpu}` : `${text(topology, 'physical_package_id').trim()}:${core}` };
     })
     .sort((a, b) => a.node - b.node || a.cpu - b.cpu);
 }

@@ -6,6 +6,8 @@ import { statOf } from './processes.js';
 /** A folder of cgroup v2 whose controllers reach the groups below it. */
 export interface Cleared {
   readonly controllers: readonly Controller[];
+  /** Groups below it can be bound to processors. */
+  readonly bindsCores: boolean;
   /** Undoes what was done to the folder above. Never rejects. */
   restore(): Promise<void>;
 }
@@ -13,8 +15,9 @@ export interface Cleared {
 /**
  * Makes the folder `name` in the group `own` of cgroup v2 with the controllers on. There a group has either processes or groups with controllers below it, so what is in `own`
  * (this process and those that started it) moves to a group beside the new one. Rejects when a controller is missing or processes of others are in the way.
+ * `withCores`: turns on what binds processes to processors too, where it is there.
  */
-export async function makeRoom(own: string, name: string): Promise<Cleared> {
+export async function makeRoom(own: string, name: string, withCores = false): Promise<Cleared> {
   const there = (await readFile(join(own, 'cgroup.controllers'), 'latin1')).trim().split(' ');
   const controllers = CONTROLLERS.filter((controller) => there.includes(controller));
   for (const needed of ['memory', 'pids'] as const) {
@@ -25,8 +28,10 @@ export async function makeRoom(own: string, name: string): Promise<Cleared> {
   await mkdir(folder);
   let turned = false;
   let moved = false;
+  let bindsCores = false;
   const restore = async () => {
     await rmdir(folder).catch(() => undefined);
+    if (bindsCores) await succeeds(turn('-', own, ['cpuset']));
     if (turned && !(await succeeds(turn('-', own, controllers)))) return;
     if (!moved) return;
     for (const pid of await members(beside)) await succeeds(move(pid, own));
@@ -47,11 +52,12 @@ export async function makeRoom(own: string, name: string): Promise<Cleared> {
       turned = true;
     }
     await turn('+', folder, controllers);
+    bindsCores = withCores && there.includes('cpuset') && (await succeeds(turn('+', own, ['cpuset']))) && (await succeeds(turn('+', folder, ['cpuset'])));
   } catch (error) {
     await restore();
     throw error;
   }
-  return { controllers, restore };
+  return { controllers, bindsCores, restore };
 }
 
 function succeeds(attempt: Promise<void>): Promise<boolean> {
@@ -61,7 +67,7 @@ function succeeds(attempt: Promise<void>): Promise<boolean> {
   );
 }
 
-async function turn(sign: '+' | '-', folder: string, controllers: readonly Controller[]): Promise<void> {
+async function turn(sign: '+' | '-', folder: string, controllers: readonly (Controller | 'cpuset')[]): Promise<void> {
   await writeFile(join(folder, 'cgroup.subtree_control'), controllers.map((controller) => `${sign}${controller}`).join(' '));
 }
 

@@ -109,8 +109,8 @@ export interface ModelService {
   list(): readonly ListedModel[];
   describe(model: string, version: string | undefined): VersionDescription;
   describeAll(model: string): readonly VersionDescription[];
-  /** True when the default version of every model has at least minWorkers workers that run or may still recover. TorchServe's /ping rule. */
-  healthy(): boolean;
+  /** True when the default version of every model, or of those that `counts` says, has at least minWorkers workers that run or may still recover. TorchServe's /ping rule. */
+  healthy(counts?: (model: string) => boolean): boolean;
   /** True when start-up models are loaded (or given up) and the server isn't draining: Sconce's /ready. */
   ready(): boolean;
   /** The worker list of the default version is not empty: TorchServe's KServe v1 readiness. */

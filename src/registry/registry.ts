@@ -9,6 +9,7 @@ import type { Log } from '../observability/observer.js';
 import type { ListedModel, ModelMetadata, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from './model-service.js';
 import { ModelVersions } from './model-versions.js';
 import { ServedVersion, type ServingParts } from './served-version.js';
+import type { Place, ServingAccounts } from './serving-accounts.js';
 import { startFailure } from './start-failure.js';
 import { type ConfiguredVersion, type RestoredLimits, resolveLimits, restoredLimits, type ServerDefaults, type VersionLimits } from './version-limits.js';
 
@@ -35,6 +36,8 @@ export interface RegistryOptions {
   readonly defaults: ServerDefaults;
   /** The `models` JSON. */
   readonly configured: (model: string, version: string) => ConfiguredVersion;
+  /** undefined: there are no tenants. */
+  readonly accounts?: ServingAccounts | undefined;
   readonly log: Log;
 }
 
@@ -64,6 +67,8 @@ export class Registry implements ModelService {
   readonly #changes = new Map<string, Promise<unknown>>();
   /** What is being prepared: not registered yet, but it can be unregistered. */
   readonly #preparing = new Map<ServableModel, AbortController>();
+  /** What each stands on in its tenant's account. */
+  readonly #places = new WeakMap<ServedVersion, Place>();
   readonly #startup: string[] = [];
   #startupDone = false;
   #draining = false;
@@ -136,7 +141,7 @@ export class Registry implements ModelService {
       log.info(`Loading initial models: ${url}`);
       try {
         const version = await admit(one);
-        const started = version.scale(version.limits.minWorkers, version.limits.maxWorkers, version.model.version);
+        const started = this.#scale(version, version.limits, version.model.version);
         workers.push(started.catch((error: unknown) => log.warn(`Failed to load model: ${url}: ${startFailure(error)}`)));
       } catch (error) {
         left.push(one);
@@ -163,7 +168,7 @@ export class Registry implements ModelService {
     const { model, limits } = version;
     const facts = { model: model.name, version: model.version, minWorkers: limits.minWorkers };
     if (limits.minWorkers <= 0) return { ...facts, workers: 'none' };
-    const started = version.scale(limits.minWorkers, limits.maxWorkers, model.version);
+    const started = this.#scale(version, limits, model.version);
     if (!wish.synchronous) {
       started.catch((error: unknown) => this.options.log.warn(startFailure(error)));
       return { ...facts, workers: 'starting' };
@@ -185,10 +190,22 @@ export class Registry implements ModelService {
 
   async scale(wish: ScaleWish): Promise<'complete' | 'partial' | 'accepted'> {
     const version = this.#find(wish.model).get(wish.version);
-    const scaled = version.scale(wish.minWorkers, wish.maxWorkers, wish.version);
+    const scaled = this.#scale(version, wish, wish.version);
     if (wish.synchronous) return scaled;
     scaled.catch((error: unknown) => this.options.log.warn(startFailure(error)));
     return 'accepted';
+  }
+
+  /** Throws BeyondQuota. */
+  #scale(
+    version: ServedVersion,
+    { minWorkers, maxWorkers }: Pick<VersionLimits, 'minWorkers' | 'maxWorkers'>,
+    namedVersion: string | undefined,
+  ): Promise<'complete' | 'partial'> {
+    const place = this.#places.get(version);
+    if (place === undefined) return version.scale(minWorkers, maxWorkers, namedVersion);
+    const ended = place.scaling(minWorkers, maxWorkers);
+    return version.scale(minWorkers, maxWorkers, namedVersion).finally(ended);
   }
 
   unregister(model: string, version: string | undefined): Promise<void> {
@@ -225,8 +242,8 @@ export class Registry implements ModelService {
       .map((version) => version.describe());
   }
 
-  healthy(): boolean {
-    return [...this.#models.values()].every((versions) => versions.defaultVersion.healthy);
+  healthy(counts: (model: string) => boolean = () => true): boolean {
+    return [...this.#models.values()].every((versions) => !counts(versions.name) || versions.defaultVersion.healthy);
   }
 
   ready(): boolean {
@@ -306,28 +323,52 @@ export class Registry implements ModelService {
   }
 
   async #admit(wish: Parameters<ModelIntake['admit']>[0], limitsOf: LimitsOf, atStartup: boolean): Promise<ServedVersion> {
-    return this.#serve(await this.options.intake.admit(wish), limitsOf, { alone: false, atStartup });
+    const { intake, accounts } = this.options;
+    // Where the name is known, a tenant that has no place left is refused before anything is fetched.
+    const place = wish.modelName ? accounts?.begin(wish.modelName) : undefined;
+    let admitted: ServableModel;
+    try {
+      admitted = await intake.admit(wish);
+    } catch (error) {
+      place?.end();
+      throw error;
+    }
+    return this.#serve(admitted, limitsOf, { alone: false, atStartup, place });
   }
 
-  #serve(admitted: ServableModel, limitsOf: LimitsOf, { alone, atStartup }: { readonly alone: boolean; readonly atStartup: boolean }): Promise<ServedVersion> {
-    const { intake, serving, log } = this.options;
+  #serve(
+    admitted: ServableModel,
+    limitsOf: LimitsOf,
+    { alone, atStartup, place: taken }: { readonly alone: boolean; readonly atStartup: boolean; readonly place?: Place | undefined },
+  ): Promise<ServedVersion> {
+    const { intake, serving, accounts, log } = this.options;
     return this.#change(admitted.name, async () => {
+      let place = taken;
       try {
+        place ??= accounts?.begin(admitted.name);
         if (alone && this.#models.has(admitted.name))
           throw VersionExists({ model: admitted.name, version: this.#find(admitted.name).defaultVersion.model.version });
         this.#assertFree(admitted);
-        const model = await this.#prepare(admitted);
+        const prepared = await this.#prepare(admitted);
+        const model = place === undefined ? prepared : { ...prepared, tenant: place.tenant };
         const backend = serving.backends.get(model.backend);
         if (backend === undefined) throw BackendUnavailable({ backend: model.backend, why: 'it is not part of this server' });
-        const version = new ServedVersion(model, limitsOf(model), atStartup, backend, serving);
+        const limits = limitsOf(model);
+        const version = new ServedVersion(model, limits, atStartup, backend, serving);
+        place?.scaling(limits.minWorkers, limits.maxWorkers)();
         void backend.prepare(model).catch((error: unknown) => log.error(`The ${backend.name} backend could not get ready`, error));
         const versions = this.#models.get(model.name) ?? new ModelVersions(model.name);
         versions.add(version);
         this.#models.set(model.name, versions);
+        if (place !== undefined) {
+          place.called(model.name, model.version);
+          this.#places.set(version, place);
+        }
         log.info(`Model ${model.name} loaded.`);
         return version;
       } catch (error) {
         await intake.release(admitted, { deleteDownloaded: true });
+        place?.end();
         throw error;
       }
     });
@@ -356,6 +397,7 @@ export class Registry implements ModelService {
       throw error;
     }
     await this.options.intake.release(model, { deleteDownloaded: true });
+    this.#places.get(version)?.end();
   }
 
   /** Runs changes of one model name one after another. */

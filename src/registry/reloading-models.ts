@@ -109,8 +109,8 @@ export class ReloadingModels implements ModelService {
     return { name: model, versions: [], takesTensors: this.#tookTensors, loaded: false, signature: undefined };
   }
 
-  healthy(): boolean {
-    return this.#isWaiting || (this.#settled === 'serving' && this.models.healthy());
+  healthy(counts?: (model: string) => boolean): boolean {
+    return this.#isWaiting || (this.#settled === 'serving' && this.models.healthy(counts));
   }
 
   ready(): boolean {

@@ -4,8 +4,10 @@ import type { DeviceAllocator } from '../backends/device-allocator.js';
 import type { GpuWatch } from '../backends/gpu-watch.js';
 import type { Placement } from '../backends/placement.js';
 import { ReplicaSet } from '../backends/replica-set.js';
+import type { TenantResources } from '../backends/tenant-resources.js';
 import type { WorkerIds } from '../backends/worker-ids.js';
 import { NotEnoughDevices, UnregisterTimedOut, WorkersNotStarted } from '../errors/model.js';
+import type { WeightOf } from '../inference/fair-share.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ServableModel } from '../inference/servable-model.js';
@@ -26,6 +28,10 @@ export interface ServingParts {
   readonly devices: DeviceAllocator;
   readonly gpus: GpuWatch;
   readonly placement: Placement;
+  /** What each tenant's models run on in place of `devices` and `placement`; undefined where the server knows no tenants. */
+  readonly resources?: TenantResources | undefined;
+  /** How tenants share what there is too little of; equally unless given. */
+  readonly weightOf?: WeightOf | undefined;
   readonly crashes: CrashLog;
   readonly observer: Observer;
   readonly log: Log;
@@ -46,6 +52,7 @@ const DAY_MS = 86_400_000;
 export class ServedVersion {
   readonly scheduler: Scheduler;
   readonly #replicas: ReplicaSet;
+  readonly #devices: DeviceAllocator;
   readonly #inspection: Inspection | undefined;
   readonly #memoryBytes = new Map<number, number>();
 
@@ -60,7 +67,7 @@ export class ServedVersion {
     const responseTimeoutMs = Math.min(limits.responseTimeoutS * 1000, DAY_MS);
     this.scheduler = new Dispatcher(
       model.name,
-      chooseDiscipline(model, limits, parts.sequenceHeaders),
+      chooseDiscipline(model, limits, parts.sequenceHeaders, parts.weightOf),
       {
         batchSize: limits.batchSize,
         maxBatchDelayMs: limits.maxBatchDelayMs,
@@ -72,8 +79,16 @@ export class ServedVersion {
       },
       parts.observer,
     );
-    const { workerIds, devices, placement, crashes, observer, log, maxResponseBytes } = parts;
-    const of = { model: model.name, key: `${model.name}/${model.version}/${model.contentHash}`, ordered: model.config.sequenceBatching === true };
+    const { workerIds, crashes, observer, log, maxResponseBytes } = parts;
+    const resources = parts.resources?.of(model.tenant);
+    const { devices, placement } = resources ?? parts;
+    this.#devices = devices;
+    const of = {
+      model: model.name,
+      key: `${model.name}/${model.version}/${model.contentHash}`,
+      ordered: model.config.sequenceBatching === true,
+      tenant: model.tenant?.name,
+    };
     this.#inspection =
       model.inputRules === undefined
         ? undefined
@@ -90,6 +105,7 @@ export class ServedVersion {
         workerIds,
         devices,
         placement,
+        resources,
         crashes,
         observer,
         log,
@@ -131,7 +147,7 @@ export class ServedVersion {
    *  Rejects with NotEnoughDevices, or with WorkersNotStarted while the workers go on trying. */
   async scale(wantedMinimum: number, wantedMaximum: number, namedVersion: string | undefined): Promise<'complete' | 'partial'> {
     const { config, name } = this.model;
-    const capacity = this.parts.devices.capacity(config);
+    const capacity = this.#devices.capacity(config);
     if (capacity === 0) throw NotEnoughDevices({ model: name, parallelLevel: config.parallelLevel ?? 0 });
     const minimum = Math.min(wantedMinimum, capacity);
     const failure = await this.#replicas.scale(minimum, Math.min(wantedMaximum, capacity), Math.max(this.parts.unregisterTimeoutMs, 1));
@@ -187,8 +203,8 @@ export class ServedVersion {
       startupTimeoutS: limits.startupTimeoutS,
       maxRetryTimeoutS: limits.maxRetryTimeoutS,
       clientTimeoutMs: limits.clientTimeoutMs,
-      deviceType: parts.devices.kindFor(model.config.deviceType),
-      deviceIds: parts.devices.validIds(model.config.deviceIds),
+      deviceType: this.#devices.kindFor(model.config.deviceType),
+      deviceIds: this.#devices.validIds(model.config.deviceIds),
       loadedAtStartup: this.loadedAtStartup,
       workers: this.#replicas.replicas.map((replica): WorkerDescription => {
         const gpu = replica.device.kind === 'gpu';

@@ -1,19 +1,28 @@
+import { QueueFull } from '../errors/scheduling.js';
+import type { WeightOf } from '../inference/fair-share.js';
 import type { InferenceRequest } from '../inference/request.js';
 import { type BatchLimits, decideBatch } from './batcher.js';
+import { FairQueue } from './fair-queue.js';
 import type { LaneLoad } from './lane-load.js';
 import type { PendingRequest } from './pending-request.js';
-import { RequestQueue } from './request-queue.js';
-import { type HandOut, NOTHING, type WaitingLine } from './waiting-line.js';
+import { type HandOut, type LineHost, NOTHING, type WaitingLine } from './waiting-line.js';
 
-/** Requests that know nothing of one another: any lane may run any of them, in the order of arrival. */
+export interface ArrivalLimits {
+  readonly queueSize: number;
+  readonly maxBatchDelayMs: number;
+  readonly weightOf: WeightOf;
+}
+
+/** Requests that know nothing of one another: any lane may run any of them, in the order of arrival; those of several tenants in fair turns. */
 export class ArrivalLine implements WaitingLine {
-  readonly #queue: RequestQueue;
+  readonly #queue: FairQueue;
 
   constructor(
-    capacity: number,
-    private readonly maxBatchDelayMs: number,
+    private readonly model: string,
+    private readonly limits: ArrivalLimits,
+    private readonly host: LineHost,
   ) {
-    this.#queue = new RequestQueue(capacity);
+    this.#queue = new FairQueue(limits.queueSize, limits.weightOf);
   }
 
   get length(): number {
@@ -29,11 +38,14 @@ export class ArrivalLine implements WaitingLine {
   }
 
   push(pending: PendingRequest): boolean {
-    return this.#queue.push(pending);
+    const outcome = this.#queue.push(pending);
+    if (outcome === 'taken' || outcome === 'full') return outcome === 'taken';
+    this.host.fail(outcome, QueueFull({ model: this.model, version: outcome.request.version }));
+    return true;
   }
 
   first(): PendingRequest | undefined {
-    return this.#queue.first();
+    return this.#queue.oldest();
   }
 
   remove(pending: PendingRequest): void {
@@ -43,13 +55,13 @@ export class ArrivalLine implements WaitingLine {
   next(loads: Iterable<LaneLoad>, nowMs: number): HandOut {
     const load = freest(loads);
     if (load === undefined) return NOTHING;
-    const limits: BatchLimits = { batchSize: load.room, maxBatchDelayMs: load.running ? 0 : this.maxBatchDelayMs };
+    const limits: BatchLimits = { batchSize: load.room, maxBatchDelayMs: load.running ? 0 : this.limits.maxBatchDelayMs };
     const decision = decideBatch(this.#queue, limits, nowMs);
     return decision.kind === 'take' ? { kind: 'take', load, requests: decision.requests } : decision;
   }
 
   sent(pending: PendingRequest): void {
-    this.#queue.remove(pending);
+    this.#queue.sent(pending);
   }
 
   putBack(pending: PendingRequest): boolean {

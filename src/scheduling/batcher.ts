@@ -6,7 +6,7 @@ export type BatchDecision =
   | { readonly kind: 'wait'; readonly untilMs: number }
   | { readonly kind: 'empty' };
 
-/** Those who may go, oldest first. */
+/** Those who may go, in their order. */
 interface Candidates extends Iterable<PendingRequest> {
   first(): PendingRequest | undefined;
 }
@@ -29,6 +29,7 @@ export function decideBatch(queue: Candidates, limits: BatchLimits, nowMs: numbe
   if (head.alone || limits.batchSize === 1) return { kind: 'take', requests: [head] };
   const requests: PendingRequest[] = [];
   let cut = false;
+  let oldestMs = head.enqueuedAtMs;
   for (const pending of queue) {
     if (requests.length === limits.batchSize) break;
     if (pending.alone || pending.request.purpose !== head.request.purpose) {
@@ -36,8 +37,9 @@ export function decideBatch(queue: Candidates, limits: BatchLimits, nowMs: numbe
       break;
     }
     requests.push(pending);
+    oldestMs = Math.min(oldestMs, pending.enqueuedAtMs);
   }
-  const leavesAtMs = head.enqueuedAtMs + limits.maxBatchDelayMs;
+  const leavesAtMs = oldestMs + limits.maxBatchDelayMs;
   if (requests.length === limits.batchSize || cut || nowMs >= leavesAtMs) return { kind: 'take', requests };
   return { kind: 'wait', untilMs: leavesAtMs };
 }

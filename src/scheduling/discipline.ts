@@ -1,4 +1,5 @@
 import { DisciplineRefused } from '../errors/model.js';
+import { EQUAL_WEIGHTS, type WeightOf } from '../inference/fair-share.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import { ArrivalLine } from './arrival-line.js';
 import type { Lane } from './lane.js';
@@ -29,11 +30,12 @@ export interface DisciplineLimits {
 /** TorchServe's active set is twice the batch size where sequences are batched continuously: a request may then end the stream of another. */
 const STEPS_OF_SEQUENCES = 2;
 
-/** The discipline that a model's model-config.yaml asks for. Throws DisciplineRefused where its keys cannot work together. */
+/** The discipline that a model's model-config.yaml asks for; `weightOf` says how it is shared by the tenants of those who ask. Throws DisciplineRefused where its keys cannot work together. */
 export function chooseDiscipline(
   model: Pick<ServableModel, 'name' | 'backend' | 'config'>,
   limits: DisciplineLimits,
   headers: SequenceHeaderNames,
+  weightOf: WeightOf = EQUAL_WEIGHTS,
 ): Discipline {
   const { config } = model;
   const isContinuous = config.continuousBatching ?? false;
@@ -50,9 +52,11 @@ export function chooseDiscipline(
     timeoutMs: config.sequenceTimeoutMs ?? 0,
     maxBatchDelayMs,
     describeQueueSize: queueSize,
+    weightOf,
   };
   return {
-    line: (host) => (hasSequences ? new SequenceLine(model.name, sequences, host) : new ArrivalLine(queueSize, maxBatchDelayMs)),
+    line: (host) =>
+      hasSequences ? new SequenceLine(model.name, sequences, host) : new ArrivalLine(model.name, { queueSize, maxBatchDelayMs, weightOf }, host),
     load: (lane, host) => {
       if (isContinuous) return new StepLoad(lane, host, hasSequences ? STEPS_OF_SEQUENCES * batchSize : batchSize);
       return isOverlapping ? new OverlappingLoad(lane, host) : new TurnLoad(lane, host);

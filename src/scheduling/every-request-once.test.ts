@@ -3,9 +3,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { aDispatcher, aPart, offer, type RecordedAnswer, RecordingLane } from '../../test/fixtures/dispatching.js';
 import { HandlerFailed } from '../errors/backend.js';
 import type { ModelConfig } from '../inference/model-config.js';
+import { Principal } from '../inference/principal.js';
 
 type Event =
-  | { readonly do: 'offer'; readonly sequence: string; readonly deadlineMs: number | undefined; readonly ends: boolean; readonly describe: boolean }
+  | {
+      readonly do: 'offer';
+      readonly tenant: string;
+      readonly sequence: string;
+      readonly deadlineMs: number | undefined;
+      readonly ends: boolean;
+      readonly describe: boolean;
+    }
   | { readonly do: 'ready' }
   | { readonly do: 'lost'; readonly lane: number }
   | { readonly do: 'leaving'; readonly lane: number }
@@ -25,6 +33,7 @@ const EVENT: fc.Arbitrary<Event> = fc.oneof(
 function offers(): fc.Arbitrary<Event> {
   return fc.record({
     do: fc.constant('offer' as const),
+    tenant: fc.constantFrom('a', 'a', 'a', 'b'),
     sequence: fc.constantFrom('', 'x', 'y', 'z'),
     deadlineMs: fc.constantFrom(undefined, undefined, undefined, 100),
     ends: fc.nat(9).map((n) => n === 0),
@@ -98,9 +107,10 @@ class World {
     return lane.runs.map((_, n) => n).filter((n) => !said?.has(n));
   }
 
-  #offer({ sequence, deadlineMs, ends, describe }: Extract<Event, { do: 'offer' }>): void {
+  #offer({ tenant, sequence, deadlineMs, ends, describe }: Extract<Event, { do: 'offer' }>): void {
     const client = new AbortController();
     const { answer, id } = offer(this.dispatcher, {
+      principal: new Principal(tenant, tenant, []),
       headers: [['seq_id', sequence], ...(ends ? [['seq_end', 'true'] as const] : [])],
       deadlineAtMs: deadlineMs === undefined ? undefined : performance.now() + deadlineMs,
       cancelled: client.signal,

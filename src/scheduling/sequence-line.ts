@@ -1,4 +1,5 @@
 import { SequenceEnded } from '../errors/scheduling.js';
+import { type WeightOf, whoMakesRoom } from '../inference/fair-share.js';
 import type { ResponsePart } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import { decideBatch } from './batcher.js';
@@ -24,11 +25,13 @@ export interface SequenceLimits {
   readonly maxBatchDelayMs: number;
   /** The model's `job_queue_size`. It bounds only requests that belong to no sequence, which are those that describe. */
   readonly describeQueueSize: number;
+  readonly weightOf: WeightOf;
 }
 
 /**
  * The requests of stateful sequences. Invariants: all requests of a sequence go to one lane, in their order, the next one when the one before is through;
- * a lane has at most its share of the sequences that may live; what a worker knew of a sequence ends with the worker, and so does the sequence.
+ * a lane has at most its share of the sequences that may live; what a worker knew of a sequence ends with the worker, and so does the sequence. A sequence is its
+ * tenant's alone. When no other may live, one of the tenant furthest above its part ends for a tenant that is within its own: an idle one, else the newest.
  */
 export class SequenceLine implements WaitingLine {
   readonly #live = new Map<string, Sequence>();
@@ -65,7 +68,7 @@ export class SequenceLine implements WaitingLine {
   push(pending: PendingRequest): boolean {
     const { request } = pending;
     if (request.purpose === 'describe') return this.#describes.push(pending) && this.#all.push(pending);
-    const sequence = this.#sequenceFor(sequenceIdOf(request, this.limits.headers) ?? '');
+    const sequence = this.#sequenceFor(sequenceIdOf(request, this.limits.headers) ?? '', request.principal.tenant);
     if (sequence === undefined || sequence.waiting.length >= this.limits.queueSize) return false;
     clearTimeout(sequence.idleTimer);
     sequence.open += 1;
@@ -193,16 +196,34 @@ export class SequenceLine implements WaitingLine {
     return this.#all[Symbol.iterator]();
   }
 
-  #sequenceFor(id: string): Sequence | undefined {
+  #sequenceFor(id: string, tenant: string): Sequence | undefined {
     const known = this.#live.get(id);
-    if (known !== undefined) return known;
+    // Another tenant hears what it hears when no more may live: not that there is one of this name.
+    if (known !== undefined) return known.tenant === tenant ? known : undefined;
     const { maxSequences, timeoutMs } = this.limits;
+    if (this.#live.size >= maxSequences) this.#makeRoomFor(tenant);
     if (this.#live.size >= maxSequences) return undefined;
-    const sequence = new Sequence(id);
+    const sequence = new Sequence(id, tenant);
     this.#live.set(id, sequence);
     this.#unseated.add(sequence);
     if (timeoutMs > 0) sequence.lifeTimer = setTimeout(() => this.#close(sequence), timeoutMs);
     return sequence;
+  }
+
+  /** O(sequences that live), and only when they are as many as may. */
+  #makeRoomFor(asking: string): void {
+    const holdings = new Map<string, { readonly weight: number; held: number; readonly tenant: string }>();
+    const holdingOf = (tenant: string) => {
+      const known = holdings.get(tenant) ?? { tenant, weight: Math.max(1, this.limits.weightOf(tenant)), held: 0 };
+      holdings.set(tenant, known);
+      return known;
+    };
+    for (const { tenant } of this.#live.values()) holdingOf(tenant).held += 1;
+    const above = whoMakesRoom(holdingOf(asking), holdings.values());
+    if (above === undefined) return;
+    const its = [...this.#live.values()].filter(({ tenant }) => tenant === above.tenant);
+    const leaving = its.find((sequence) => sequence.idle) ?? its.at(-1);
+    if (leaving !== undefined) this.#close(leaving);
   }
 
   /** Gives waiting sequences to lanes, each to the one that has the fewest, in turn where several have, as long as one has less than its share. */

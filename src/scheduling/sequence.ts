@@ -23,7 +23,16 @@ export class Sequence {
   idleTimer: NodeJS.Timeout | undefined;
   lifeTimer: NodeJS.Timeout | undefined;
 
-  constructor(readonly id: string) {}
+  constructor(
+    readonly id: string,
+    /** Of whoever opened it; nobody else reaches it. */
+    readonly tenant: string,
+  ) {}
+
+  /** Its lane has nothing of it to do, and nothing waits. */
+  get idle(): boolean {
+    return this.open === 0 && this.busy === undefined;
+  }
 
   /** The request that may go to its lane now. */
   get next(): PendingRequest | undefined {

@@ -22,7 +22,7 @@ beforeEach(() => {
   models = new KeptModelService();
   models.versions.push(aDescription(), aDescription({ model: aServableModel({ version: '2.0', url: 'm2.mar' }), minWorkers: 2, maxWorkers: 3 }));
   log = new KeptLog();
-  keeper = new SnapshotKeeper({ folder, settings: SETTINGS, store: undefined, models, log, now: () => new Date(2026, 10, 26, 22, 44, 25, 812) });
+  keeper = new SnapshotKeeper({ folder, settings: SETTINGS, storeOf: () => undefined, models, log, now: () => new Date(2026, 10, 26, 22, 44, 25, 812) });
 });
 
 afterEach(() => {

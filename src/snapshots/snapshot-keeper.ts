@@ -13,8 +13,8 @@ export interface SnapshotKeeperOptions {
   /** Where the files go; absolute. It is made when it is first needed. */
   readonly folder: string;
   readonly settings: Pick<Settings, 'sources' | 'configFile'>;
-  /** The model store; absolute. */
-  readonly store: string | undefined;
+  /** The store that a model comes from; absolute. */
+  readonly storeOf: (model: string) => string | undefined;
   readonly models: Pick<ModelService, 'list' | 'describe' | 'describeAll'>;
   readonly log: Log;
   readonly now?: () => Date;
@@ -97,14 +97,14 @@ export class SnapshotKeeper {
     const moment = this.#waiting;
     this.#waiting = undefined;
     if (moment === undefined) return;
-    const { folder, settings, store, log, now = () => new Date() } = this.options;
+    const { folder, settings, storeOf, log, now = () => new Date() } = this.options;
     try {
       const time = now();
       const name = snapshotName(moment.reason, time, newestSnapshot(folder));
       const entries = await Promise.all(
         moment.served.map(async ({ described, url, isDefault }) => {
           const { downloadedArchive } = described.model;
-          return entryOf(described, isDefault, await archiveName({ url, downloadedArchive }, store));
+          return entryOf(described, isDefault, await archiveName({ url, downloadedArchive }, storeOf(described.model.name)));
         }),
       );
       const json = modelSnapshotJson(name, time.getTime(), [...entries, ...moment.unrestored]);

@@ -41,7 +41,7 @@ export class SnapshottingModels implements ModelService {
   readonly modelReady: ModelService['modelReady'] = (model, version) => this.models.modelReady(model, version);
   readonly describe: ModelService['describe'] = (model, version) => this.models.describe(model, version);
   readonly describeAll: ModelService['describeAll'] = (model) => this.models.describeAll(model);
-  readonly healthy: ModelService['healthy'] = () => this.models.healthy();
+  readonly healthy: ModelService['healthy'] = (counts) => this.models.healthy(counts);
   readonly ready: ModelService['ready'] = () => this.models.ready();
   readonly hasWorkers: ModelService['hasWorkers'] = (model) => this.models.hasWorkers(model);
   readonly startupModels: ModelService['startupModels'] = () => this.models.startupModels();

@@ -11,6 +11,7 @@ import type { ArchiveCache } from '../models/archive-cache.js';
 import { checkLocation, locate } from '../models/location.js';
 import { noModelConfig } from '../models/model-config.js';
 import type { ModelSources } from '../models/model-sources.js';
+import { ONE_STORE, type StoreRules } from '../models/store-rules.js';
 import { copyTree, workingFolder } from '../models/working-copy.js';
 import type { ModelScanner } from '../scanning/model-scanner.js';
 import { parseWorkflowManifest } from './workflow-manifest.js';
@@ -19,6 +20,8 @@ import { parseWorkflowSpec, type WorkflowSpec } from './workflow-spec.js';
 export interface WorkflowIntakeOptions {
   /** Folder of the workflow archives; absolute. */
   readonly store: string | undefined;
+  /** One store for all unless given. */
+  readonly rules?: StoreRules | undefined;
   readonly sources: ModelSources;
   readonly cache: ArchiveCache;
   readonly scanner: Pick<ModelScanner, 'check'>;
@@ -53,16 +56,24 @@ const MAX_DESCRIPTION_BYTES = 2 ** 16;
 export class WorkflowIntake {
   constructor(private readonly options: WorkflowIntakeOptions) {}
 
-  /** Rejects with the errors of src/errors/workflow.ts and src/errors/scanning.ts, or DownloadFailed. */
-  async admit(url: string): Promise<AdmittedWorkflow> {
-    const store = worded(() => checkLocation(url, this.options.store));
+  /** `name` is the one that the registration gives, if it does. Rejects with the errors of src/errors/workflow.ts and src/errors/scanning.ts, or DownloadFailed. */
+  async admit(url: string, name?: string): Promise<AdmittedWorkflow> {
+    const { rules = ONE_STORE } = this.options;
+    const store = worded(() => checkLocation(url, rules.storeOf(name) ?? this.options.store));
+    const assertFits = (archive: string): void => {
+      if (name && !rules.fits(name, archive)) throw notInStore(url);
+    };
     const downloaded = AllowedUrls.looksLikeUrl(url) ? await this.#download(url, store) : undefined;
     try {
       const { authenticity, cache } = this.options;
+      if (downloaded === undefined) assertFits(basename(url).replace(/\.war$/, ''));
       const file = locateArchive(downloaded ?? url, url, store);
       const { folder, hash, seal } = await cache.tree(file, url);
       const examined = await authenticity?.examine({ kind: 'archive', folder, archive: { sha256: hash, seal }, beside: `${file}.sig` });
       const { workflowName, specFile, handler } = parseWorkflowManifest(await readDescription(folder, 'WAR-INF/MANIFEST.json', 'The archive has no'));
+      if (downloaded === undefined) assertFits(workflowName);
+      if (!name && (rules.storeOf(workflowName) ?? store) !== store)
+        throw WorkflowLocationRefused({ message: `Workflow ${workflowName} comes from the store of its tenant: give workflow_name with its location.` });
       if (examined !== undefined) authenticity?.judge(examined, { name: workflowName, version: WORKFLOW_VERSION, url });
       const spec = parseWorkflowSpec(await readDescription(folder, specFile, 'The manifest names a specFile that the archive does not have:'));
       assertFunctionsHaveFile(spec, folder, handler);
@@ -133,14 +144,17 @@ function worded<T>(check: () => T): T {
 
 /** A file of the store, as a model's archive is found. Throws WorkflowLocationRefused. */
 function locateArchive(name: string, url: string, store: string): string {
-  const notFound = (cause?: unknown) => WorkflowLocationRefused({ message: `Workflow not found in workflow store: ${url}` }, cause);
   try {
     const { kind, path } = locate(name, store);
     if (kind !== 'folder') return path;
   } catch (error) {
-    throw LocationRefused.is(error) ? notFound(error) : error;
+    throw LocationRefused.is(error) ? notInStore(url, error) : error;
   }
-  throw notFound();
+  throw notInStore(url);
+}
+
+function notInStore(url: string, cause?: unknown): Error {
+  return WorkflowLocationRefused({ message: `Workflow not found in workflow store: ${url}` }, cause);
 }
 
 /** Throws WorkflowInvalid for a file that the archive doesn't have or that is longer than any description; `missing` words the first. */

@@ -20,7 +20,7 @@ const MAX_RUNS = 1000;
 
 export interface WorkflowsOptions {
   readonly intake: {
-    admit(url: string): Promise<AdmittedWorkflow>;
+    admit(url: string, name?: string): Promise<AdmittedWorkflow>;
     functionModel(workflow: AdmittedWorkflow, functionName: string, name: string): Promise<ServableModel>;
     release(workflow: AdmittedWorkflow): Promise<void>;
   };
@@ -78,7 +78,7 @@ export class Workflows implements WorkflowService {
 
   async register({ url, workflowName, responseTimeoutS, startupTimeoutS }: WorkflowWish): Promise<string> {
     const { intake, log } = this.options;
-    const admitted = await intake.admit(url);
+    const admitted = await intake.admit(url, workflowName);
     let name: string | undefined;
     try {
       name = this.#reserve(workflowName || admitted.name);

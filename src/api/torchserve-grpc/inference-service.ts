@@ -21,7 +21,7 @@ export function inferenceMethods({ gate, observer, sequenceKeys, logFault }: Inf
   const service = new GrpcService(Inference.fullName, logFault, INFERENCE_DIALECT);
   const { ping, predictions, streamPredictions, streamPredictions2 } = Inference.methods;
   return [
-    service.unary(ping, 'infer', () => ({ health: prettyJson({ status: gate.healthy() ? 'Healthy' : 'Unhealthy' }).trimEnd() })),
+    service.unary(ping, 'infer', (_, { principal }) => ({ health: prettyJson({ status: gate.healthy(principal) ? 'Healthy' : 'Unhealthy' }).trimEnd() })),
     service.unary(predictions, 'infer', async (request, call) => {
       const wanted = readPrediction(request, call, gate, observer);
       const { body } = await wholeAnswer((answer) => gate.submit(wanted, answer));

@@ -7,8 +7,8 @@ import type { InferencePort } from './inference-port.js';
  * `/ready` means that a prediction sent now will meet loaded models. All are answered at once.
  */
 export function healthRoutes(gate: InferencePort, isDraining: () => boolean): readonly Route[] {
-  const ping = (_request: unknown, reply: HttpReply): void =>
-    gate.healthy() ? reply.json(200, { status: 'Healthy' }) : reply.json(500, { status: 'Unhealthy' });
+  const ping: Route['handle'] = ({ principal }, reply) =>
+    gate.healthy(principal) ? reply.json(200, { status: 'Healthy' }) : reply.json(500, { status: 'Unhealthy' });
   const ready = (_request: unknown, reply: HttpReply): void => {
     if (gate.ready()) reply.json(200, { status: 'Ready' });
     else reply.json(503, { status: isDraining() ? 'Draining' : 'Loading' });

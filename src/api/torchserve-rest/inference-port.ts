@@ -13,8 +13,8 @@ export interface InferencePort {
   metadata(principal: Principal, model: string, version: string | undefined): ModelMetadata;
   /** Names of those that the principal may use, in code-unit order. */
   modelNames(principal: Principal): readonly string[];
-  /** TorchServe's /ping rule. */
-  healthy(): boolean;
+  /** TorchServe's /ping rule, for the models that are the principal's business. */
+  healthy(principal: Principal): boolean;
   /** True when the start-up models are loaded, or given up, and the server is not draining. */
   ready(): boolean;
   /** Names of those models that were loaded at start and that the principal may use. */

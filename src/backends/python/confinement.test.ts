@@ -10,6 +10,7 @@ describe('the verdict on a worker', () => {
   it.each([
     ['memory', KILLED, 'killed: it reached its memory limit of 300 MiB'],
     ['memory', { code: 1, signal: undefined }, 'exit code 1 after one of its processes was killed for its memory limit of 300 MiB'],
+    ['tenant-memory', KILLED, 'killed: the workers of its tenant reached the memory limit that they have together'],
     ['machine-memory', KILLED, 'killed: the machine or its container ran out of memory'],
     ['processes', KILLED, 'killed: it reached its limit of 64 processes and threads'],
     ['processes', { code: undefined, signal: 'SIGSEGV' }, 'ended by SIGSEGV after it reached its limit of 64 processes and threads'],
@@ -24,6 +25,7 @@ describe('the verdict on a worker', () => {
       ['none', false],
       ['unknown', undefined],
       ['memory', true],
+      ['tenant-memory', true],
       ['machine-memory', true],
       ['processes', false],
     ]);

@@ -2,6 +2,7 @@ import type { WorkerLimits } from '../../inference/worker-limits.js';
 import type { Log } from '../../observability/observer.js';
 import { type ControlGroups, openControlGroups } from '../../platform/control-groups.js';
 import { CONTROLLERS } from '../../platform/own-groups.js';
+import type { TenantGroup } from '../../platform/tenant-groups.js';
 import { LATE } from '../crash-log.js';
 
 /** What workers are held to, and by what. */
@@ -10,15 +11,17 @@ export interface Confinement {
   readonly limits: WorkerLimits;
   /** undefined: the parents look after their workers themselves, where the system lets them. */
   readonly groups: ControlGroups | undefined;
+  /** Those of tenants among them, by the tenant's name. */
+  readonly tenants?: ReadonlyMap<string, TenantGroup> | undefined;
 }
 
 /** What a worker's end had to do with its limits; `unknown` where nobody could see. See python/sconce_worker/warden.py. */
-export const STRUCK = ['none', 'unknown', 'memory', 'machine-memory', 'processes'] as const;
+export const STRUCK = ['none', 'unknown', 'memory', 'tenant-memory', 'machine-memory', 'processes'] as const;
 export type Struck = (typeof STRUCK)[number];
 
 /** Makes the server's control groups where it can and may, and says in the log what holds the workers. */
-export async function confine(limits: WorkerLimits, mayUseGroups: boolean, log: Log): Promise<Confinement> {
-  const found = mayUseGroups ? await openControlGroups() : { why: 'sconce_control_groups is false' };
+export async function confine(limits: WorkerLimits, mayUseGroups: boolean, log: Log, withCores = false): Promise<Confinement> {
+  const found = mayUseGroups ? await openControlGroups({ withCores }) : { why: 'sconce_control_groups is false' };
   const groups = 'why' in found ? undefined : found;
   log.info(`Each Python worker may use ${limitsText(limits)}; held by ${'why' in found ? withoutGroups(found.why) : withGroups(found)}.`);
   return { limits, groups };
@@ -50,6 +53,7 @@ export function verdictOf(
   const killed = signal === 'SIGKILL';
   const ended = signal === undefined ? `exit code ${code}` : `ended by ${signal}`;
   if (struck === 'memory') return killed ? `killed: it reached ${memory}` : `${ended} after one of its processes was killed for ${memory}`;
+  if (struck === 'tenant-memory') return `${killed ? 'killed' : ended}: the workers of its tenant reached the memory limit that they have together`;
   if (struck === 'machine-memory') return `${killed ? 'killed' : ended}: the machine or its container ran out of memory`;
   if (struck === 'processes') return killed ? `killed: it reached ${number}` : `${ended} after it reached ${number}`;
   return undefined;
@@ -66,5 +70,5 @@ export function lateText(ranks: readonly number[]): string {
 
 /** Whether memory was what ended it; undefined where that can't be told. */
 export function outOfMemory(struck: Struck): boolean | undefined {
-  return struck === 'unknown' ? undefined : struck === 'memory' || struck === 'machine-memory';
+  return struck === 'unknown' ? undefined : ['memory', 'tenant-memory', 'machine-memory'].includes(struck);
 }

@@ -30,8 +30,8 @@ export interface EnclosureOptions {
   readonly hidden: readonly string[];
   /** What a worker may write in memory. */
   readonly roomBytes: (memoryLimitBytes: number | undefined) => number;
-  /** Device files of the accelerators. */
-  readonly devices: () => Promise<readonly string[]>;
+  /** Device files of the accelerators; of these alone where they are given. */
+  readonly devices: (only?: readonly number[]) => Promise<readonly string[]>;
 }
 
 export interface EnclosureNeeds {
@@ -39,6 +39,8 @@ export interface EnclosureNeeds {
   readonly rules: SandboxRules;
   readonly isGroup: boolean;
   readonly onGpu: boolean;
+  /** Ordinals of the GPUs that it may reach; undefined: all. */
+  readonly onlyGpus?: readonly number[] | undefined;
   readonly memoryBytes: number | undefined;
   /** Files and folders beyond the model's that the worker has to read. */
   readonly reads: readonly string[];
@@ -59,7 +61,7 @@ export class Enclosure {
   ) {}
 
   static async make(options: EnclosureOptions, needs: EnclosureNeeds): Promise<Enclosure> {
-    const { model, rules, isGroup, onGpu, reads, ownRoots } = needs;
+    const { model, rules, isGroup, onGpu, onlyGpus, reads, ownRoots } = needs;
     const scratch = ownRoots ? undefined : join(needs.runDirectory, 'models', `scratch-${needs.key}`);
     if (scratch !== undefined) await mkdir(scratch, { recursive: true, mode: 0o700 });
     const wish: EnclosureWish = {
@@ -71,7 +73,7 @@ export class Enclosure {
       model: model.directory,
       shown: [...(await linkTargets(model)), ...[...reads, ...rules.read].map((path) => [path, path] as const)],
       written: rules.write,
-      devices: onGpu ? await options.devices() : [],
+      devices: onGpu ? await options.devices(onlyGpus) : [],
       hidden: options.hidden,
       roomBytes: options.roomBytes(needs.memoryBytes),
       scratch: scratch ?? null,

@@ -5,6 +5,7 @@ import type { SandboxRules } from '../sandbox-policy.js';
 import { Enclosure } from './enclosure.js';
 import { nodeReads, nodeWords } from './node-program.js';
 import type { ForkOrder } from './parent.js';
+import { tenantNameOf } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
 import { isOneMachine, type RankGroup, torchrunArguments } from './rank-group.js';
 import { visibleEnvironment } from './visible-environment.js';
@@ -43,6 +44,7 @@ export async function orderWorker(spec: RunnerSpec, options: PythonBackendOption
     python_path: pythonPath,
     directory,
     cores: spec.share.cores ?? [],
+    tenant: options.confinement.tenants?.get(tenantNameOf(spec.model))?.name ?? '',
     launch,
     program: program === undefined ? [] : nodeWords(program, spec.workerName),
     ranks: group?.size ?? 0,
@@ -78,6 +80,7 @@ async function enclose(
     rules,
     isGroup: group !== undefined,
     onGpu: device.kind === 'gpu',
+    onlyGpus: device.kind === 'gpu' && model.tenant !== undefined ? device.visible : undefined,
     memoryBytes: limits.memoryBytes,
     reads:
       program === undefined

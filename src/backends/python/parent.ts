@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { BackendUnavailable } from '../../errors/backend.js';
@@ -23,6 +24,8 @@ export interface ForkOrder {
   readonly cores: readonly number[];
   /** Arguments of an interpreter that starts a group of ranks in the worker's place. */
   readonly launch?: readonly string[];
+  /** The name of its tenant's control group; '' where it has none. */
+  readonly tenant: string;
   /** What is undefined is not sent, and not limited. */
   readonly limits: Omit<WorkerLimits, 'logBytesPerS'>;
   /** The words of another program that becomes the worker, its path first; none for Python. */
@@ -111,12 +114,12 @@ export class WarmParent {
   #alive = true;
   #lastWords = '';
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
-  readonly #workers = new Map<number, { readonly watch: ProcessWatch; pid: number | undefined }>();
+  readonly #workers = new Map<number, { readonly watch: ProcessWatch; readonly tenant: string; pid: number | undefined }>();
 
   constructor(private readonly options: ParentOptions) {
     const { interpreter, pythonHome, runDirectory, environment, withTorch, groups, encloses, log } = options;
     const args = ['-u', '-m', 'sconce_worker.parent', '--run-directory', runDirectory, ...(withTorch ? [] : ['--without-torch'])];
-    if (groups !== undefined) args.push('--control-groups', JSON.stringify(groups.folders));
+    if (groups !== undefined) args.push('--control-groups', JSON.stringify(foldersOf(groups)));
     if (encloses) args.push('--encloses');
     // Detached: a session of its own, so that a signal from the terminal reaches the gateway alone.
     this.#child = spawn(interpreter, args, { cwd: pythonHome, env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
@@ -169,7 +172,7 @@ export class WarmParent {
 
   fork(order: ForkOrder, watch: ProcessWatch): void {
     if (!this.#alive) return watch.exited(UNKNOWN_END);
-    this.#workers.set(order.worker, { watch, pid: undefined });
+    this.#workers.set(order.worker, { watch, tenant: order.tenant, pid: undefined });
     this.#tell({ do: 'fork', order });
   }
 
@@ -223,10 +226,10 @@ export class WarmParent {
     this.#alive = false;
     const orphans = [...this.#workers];
     this.#workers.clear();
-    for (const [key, { watch, pid }] of orphans) {
+    for (const [key, { watch, tenant, pid }] of orphans) {
       // On Linux the kernel has killed it with its parent, but not what it had started.
       killWithGroup(pid);
-      void this.options.groups?.end(`worker-${key}`);
+      void this.options.groups?.end(join(tenant, `worker-${key}`));
       watch.exited(UNKNOWN_END);
     }
   }
@@ -234,6 +237,11 @@ export class WarmParent {
   #destroy(): void {
     killWithGroup(this.#child.pid);
   }
+}
+
+/** What a parent makes and enters. Under v2 the folder that binds to processors is the one for everything else. */
+function foldersOf({ version, folders, cores }: ControlGroups): Readonly<Record<string, string>> {
+  return version === 1 && cores !== undefined ? { ...folders, cpuset: cores } : folders;
 }
 
 function parseEvent(line: string): z.infer<typeof parentEvent> | undefined {

@@ -1,6 +1,7 @@
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BackendUnavailable } from '../../errors/backend.js';
+import { DEFAULT_TENANT } from '../../inference/principal.js';
 import type { ServableModel } from '../../inference/servable-model.js';
 import { WarmParent } from './parent.js';
 import type { PythonBackendOptions } from './python-options.js';
@@ -16,7 +17,8 @@ interface Kept {
 
 /**
  * The warm parents: one per interpreter, and a second one without torch for models that bring modules of the same names as torch and its dependencies.
- * A parent that has died is replaced when it is next asked for.
+ * A parent that has died is replaced when it is next asked for. Each tenant has parents of its own: what a worker was told to start with (its environment, its
+ * folders) has passed through the memory of its parent, and what is forked from there later can find it.
  */
 export class Parents {
   readonly #kept = new Map<string, Kept>();
@@ -28,19 +30,21 @@ export class Parents {
   async parentFor(model: ServableModel): Promise<WarmParent> {
     const interpreter = this.#interpreterOf(model);
     const warm = this.options.warmImports;
-    const first = this.#get(interpreter, warm);
+    const tenant = tenantNameOf(model);
+    const first = this.#get(tenant, interpreter, warm);
     const { warmModules } = await first.ready;
     if (warmModules.size === 0 || !(await brings(model, warmModules))) return first;
-    const cold = this.#get(interpreter, false);
+    const cold = this.#get(tenant, interpreter, false);
     await cold.ready;
     return cold;
   }
 
   /** A parent for workers that aren't Python, ready. Rejects with BackendUnavailable. */
-  async plainParent(): Promise<WarmParent> {
+  async plainParent(model: Pick<ServableModel, 'tenant'>): Promise<WarmParent> {
+    const tenant = tenantNameOf(model);
     // One that is there already has what it takes.
-    const warm = this.#kept.get(`warm ${this.options.interpreter}`);
-    const parent = warm?.parent.alive ? warm.parent : this.#get(this.options.interpreter, false);
+    const warm = this.#kept.get(keyOf(tenant, this.options.interpreter, true));
+    const parent = warm?.parent.alive ? warm.parent : this.#get(tenant, this.options.interpreter, false);
     await parent.ready;
     return parent;
   }
@@ -59,9 +63,9 @@ export class Parents {
     return model.runtime === 'python3' ? 'python3' : this.options.interpreter;
   }
 
-  #get(interpreter: string, withTorch: boolean): WarmParent {
+  #get(tenant: string, interpreter: string, withTorch: boolean): WarmParent {
     if (this.#ended) throw BackendUnavailable({ backend: 'python', why: 'it is stopped' });
-    const key = `${withTorch ? 'warm' : 'cold'} ${interpreter}`;
+    const key = keyOf(tenant, interpreter, withTorch);
     const found = this.#kept.get(key);
     if (found?.parent.alive) {
       this.#watchIdle(key, found);
@@ -92,7 +96,7 @@ export class Parents {
 
   #watchIdle(key: string, kept: Kept): void {
     clearTimeout(kept.idleTimer);
-    if (this.#ended || key === `warm ${this.options.interpreter}`) return;
+    if (this.#ended || key === keyOf(DEFAULT_TENANT, this.options.interpreter, true)) return;
     kept.idleTimer = setTimeout(() => {
       if (kept.parent.workers > 0) return;
       if (this.#kept.get(key) === kept) this.#kept.delete(key);
@@ -100,6 +104,15 @@ export class Parents {
     }, IDLE_MS);
     kept.idleTimer.unref();
   }
+}
+
+/** A model without a tenant is the operator's own. */
+export function tenantNameOf({ tenant }: Pick<ServableModel, 'tenant'>): string {
+  return tenant?.name ?? DEFAULT_TENANT;
+}
+
+function keyOf(tenant: string, interpreter: string, withTorch: boolean): string {
+  return JSON.stringify([tenant, interpreter, withTorch]);
 }
 
 /** Whether the model's folder, or its installed packages, hold a module that an import by its code must find before the parent's. */

@@ -46,7 +46,7 @@ export class PythonBackend implements Backend, ProcessHost {
 
   async prepareHost(): Promise<void> {
     await this.#channels.listen();
-    await this.#parents.plainParent();
+    await this.#parents.plainParent({ tenant: undefined });
   }
 
   createHosted(spec: RunnerSpec, events: RunnerEvents, program: HostedProgram): Runner {

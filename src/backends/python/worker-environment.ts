@@ -1,3 +1,5 @@
+import { DEFAULT_TENANT } from '../../inference/principal.js';
+import type { Tenant } from '../../inference/tenant.js';
 import type { RunnerSpec } from '../backend.js';
 import type { SandboxRules } from '../sandbox-policy.js';
 import type { PythonBackendOptions } from './python-options.js';
@@ -33,10 +35,22 @@ export function workerEnvironment(options: PythonBackendOptions, { model, device
       TS_REQUEST_SEQUENCE_END: sequenceHeaders.end,
       ...(metricsConfigPath === undefined ? {} : { TS_METRICS_CONFIG: metricsConfigPath }),
       ...(device.kind === 'gpu' && device.visible !== undefined ? options.showDevices(device.visible) : {}),
+      ...apart(model.tenant, device),
       ...(rankGroupOf(model.config) === undefined ? {} : groupEnvironment(model.config, environment)),
       PYTHONPATH: pythonPath.join(':'),
     },
     pythonPath,
+  };
+}
+
+/** What keeps a tenant's workers from the GPUs of others. A daemon through which processes share a GPU (CUDA MPS) is the operator's own. */
+function apart(tenant: Tenant | undefined, device: RunnerSpec['device']): Readonly<Record<string, string>> {
+  if (tenant === undefined) return {};
+  const isShown = device.kind === 'gpu' && device.visible !== undefined;
+  return {
+    ...(tenant.name === DEFAULT_TENANT ? {} : { CUDA_MPS_PIPE_DIRECTORY: '/nonexistent' }),
+    // As nvidia-smi counts them, and as their device files are told apart.
+    ...(isShown ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } : {}),
   };
 }
 

@@ -4,8 +4,8 @@ import type { GuardRule } from '../../inference/input-rules.js';
 import type { Log } from '../../observability/observer.js';
 import type { Guard } from './guard.js';
 
-/** Gives the guard that a rule names. */
-export type FindGuard = (by: GuardRule['by']) => Guard;
+/** Gives the guard that a rule of this model names. */
+export type FindGuard = (by: GuardRule['by'], model: string) => Guard;
 
 /** Asks the guards of one model about texts, all at once. Gives the refusal, or undefined where none refuses. A guard that fails refuses unless its rule says `fail: open`. */
 export class Judges {
@@ -28,8 +28,8 @@ export class Judges {
 
   async #ask(rule: GuardRule, texts: readonly string[]): Promise<SconceError | undefined> {
     if (texts.length === 0) return undefined;
-    const guard = this.find(rule.by);
     const { model, on } = this.of;
+    const guard = this.find(rule.by, model);
     try {
       const score = await guard.judge(texts, AbortSignal.timeout(rule.timeoutMs));
       if (score < rule.threshold) return undefined;
