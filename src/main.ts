@@ -35,7 +35,7 @@ import {
   locationsProtection,
 } from './composition/intake.js';
 import { assertAddresses } from './composition/public-addresses.js';
-import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } from './composition/sandbox.js';
+import { createAuthorSandbox, createSandbox, isolationProtection, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { timerMs } from './composition/timer-ms.js';
@@ -164,6 +164,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   if (sandbox !== undefined) {
     const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
     protections.tell(await sandboxProtection(sandbox, settings.sandbox, place));
+    protections.tell(isolationProtection(settings));
   }
   const server = { runDirectory: runFolder.path, logFolder, accelerators, confinement, sandbox, devTracebacks: author !== undefined };
   const backends = createBackends(settings, { ...around, ...server });

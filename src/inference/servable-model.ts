@@ -2,6 +2,7 @@ import type { InputRules } from './input-rules.js';
 import type { ModelConfig } from './model-config.js';
 import type { ModelSignature } from './model-signature.js';
 import type { ScanReport } from './scan-report.js';
+import type { Tenant } from './tenant.js';
 
 /** What a model's Python workers run in, where that isn't the server's interpreter as it is. */
 export interface ModelPython {
@@ -15,6 +16,8 @@ export interface ModelPython {
 export interface ServableModel {
   readonly name: string;
   readonly version: string;
+  /** Whose it is; undefined where the server knows no tenants. */
+  readonly tenant?: Tenant | undefined;
   /** The location as it was registered; undefined for a function of a workflow, which no list shows. */
   readonly url: string | undefined;
   /** The workflow whose node this is: it comes and goes with it. */
@@ -49,4 +52,6 @@ export interface ServableModel {
   readonly signature?: ModelSignature | undefined;
   /** Archive copied into the store by registration from a URL: deleted with the model. Otherwise undefined. */
   readonly downloadedArchive: string | undefined;
+  /** Whether it came from a URL that a caller of an API named, now or before. */
+  readonly fetched?: boolean | undefined;
 }

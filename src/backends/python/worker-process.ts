@@ -180,7 +180,7 @@ export class WorkerProcess implements Runner {
   async #fork(): Promise<void> {
     const { channels, parents, options } = this.surroundings;
     await channels.listen();
-    const parent = this.program === undefined ? await parents.parentFor(this.spec.model) : await parents.plainParent();
+    const parent = this.program === undefined ? await parents.parentFor(this.spec.model) : await parents.plainParent(this.spec.model);
     const { ownRoots } = await parent.ready;
     if (this.#state !== 'loading') return;
     const expected = channels.expect(this.key, this.#group?.size ?? 0, (name, socket, first) => this.#take(name, socket, first));
