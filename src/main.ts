@@ -34,6 +34,7 @@ import {
   createWorkflowIntake,
   locationsProtection,
 } from './composition/intake.js';
+import { ownProcessProtection } from './composition/own-process.js';
 import { assertAddresses } from './composition/public-addresses.js';
 import { createAuthorSandbox, createSandbox, isolationProtection, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
@@ -161,11 +162,14 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   life.add({ name: 'control groups', start: async () => {}, stop: async () => confinement.groups?.remove() });
   const ownFiles = serverFiles(settings, cwd, [logFolder, metricsFolder]);
   const sandbox = author === undefined ? createSandbox(settings, ownFiles) : createAuthorSandbox(settings, ownFiles);
+  const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
+  const ownProcess = author === undefined ? ownProcessProtection(place) : undefined;
   if (sandbox !== undefined) {
-    const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
     protections.tell(await sandboxProtection(sandbox, settings.sandbox, place));
     protections.tell(isolationProtection(settings));
   }
+  const closed = await ownProcess;
+  if (closed !== undefined) protections.tell(closed);
   const server = { runDirectory: runFolder.path, logFolder, accelerators, confinement, sandbox, devTracebacks: author !== undefined };
   const backends = createBackends(settings, { ...around, ...server });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });
