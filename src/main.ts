@@ -163,13 +163,12 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const ownFiles = serverFiles(settings, cwd, [logFolder, metricsFolder]);
   const sandbox = author === undefined ? createSandbox(settings, ownFiles) : createAuthorSandbox(settings, ownFiles);
   const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
-  const ownProcess = author === undefined ? ownProcessProtection(place) : undefined;
-  if (sandbox !== undefined) {
-    protections.tell(await sandboxProtection(sandbox, settings.sandbox, place));
-    protections.tell(isolationProtection(settings));
-  }
-  const closed = await ownProcess;
-  if (closed !== undefined) protections.tell(closed);
+  const [ownProcess, enclosing] = await Promise.all([
+    author === undefined ? ownProcessProtection(place) : undefined,
+    sandbox === undefined ? undefined : sandboxProtection(sandbox, settings.sandbox, place),
+  ]);
+  for (const protection of [ownProcess, enclosing]) if (protection !== undefined) protections.tell(protection);
+  if (sandbox !== undefined) protections.tell(isolationProtection(settings));
   const server = { runDirectory: runFolder.path, logFolder, accelerators, confinement, sandbox, devTracebacks: author !== undefined };
   const backends = createBackends(settings, { ...around, ...server });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });

@@ -10,6 +10,7 @@ import type { Workbench } from '../workbench.js';
 const SPAWNS = 7;
 /** How many more workers the memory of one is told from. */
 const MORE = 3;
+const WARMS_UP_S = 0.5;
 
 /** What it costs to run a model in a sandboxed process: Sconce alone, the same model in a process and in a thread of one server, loads alternating between them. */
 export async function isolation(bench: Workbench): Promise<void> {
@@ -55,8 +56,14 @@ async function compareLoads(
   contentType: string,
 ): Promise<void> {
   for (const connections of [1, 32]) {
-    const load = (kind: string) => () => runFine({ url: `${inference}/predictions/${name}_${kind}`, body, contentType, connections, seconds: bench.seconds });
-    const pairs = await alternate(load('process'), load('thread'), bench.rounds);
+    const load = (kind: string, seconds = bench.seconds) =>
+      runFine({ url: `${inference}/predictions/${name}_${kind}`, body, contentType, connections, seconds });
+    for (const kind of ['process', 'thread']) await load(kind, WARMS_UP_S);
+    const pairs = await alternate(
+      () => load('process'),
+      () => load('thread'),
+      bench.rounds,
+    );
     const title = `${what}, ${connections} connection${connections > 1 ? 's' : ''}`;
     console.log(`${title}: throughput ${told(pairs, (one) => one.requestsPerSecond, '/s', 0)}`);
     console.log(`${title}: p50 ${told(pairs, (one) => one.p50Ms, ' ms', 2)}`);

@@ -3,7 +3,8 @@ import { parallelLevelOf } from '../../inference/model-config.js';
 
 /**
  * One element of describe, field by field in TorchServe's order. `crashes`, `inputRules`, `signature` and `isolation` are ours: they stand there when a worker has died, for
- * a model that has rules, where signatures are asked for, and for a model that could be a thread or a process. Each worker's `sandbox` is ours too, and is told when it is asked for.
+ * a model that has rules, where signatures are asked for, and for a model in a process that could be a thread. Each worker's `sandbox` is ours too: it is told, and the
+ * `isolation` of threads with it, when it is asked for.
  */
 export function describedVersion(version: VersionDescription, withSandbox = false): Record<string, unknown> {
   const { model, workers, queue, crashes, isolation } = version;
@@ -48,7 +49,7 @@ export function describedVersion(version: VersionDescription, withSandbox = fals
     jobQueueStatus: { remainingCapacity: queue.remainingCapacity, pendingRequests: queue.pendingRequests },
     ...(model.inputRules === undefined ? {} : { inputRules: model.inputRules }),
     ...(model.signature === undefined ? {} : { signature: model.signature }),
-    ...(isolation === undefined ? {} : { isolation: `${isolation.runs}: ${isolation.why}` }),
+    ...(isolation?.runs === 'process' || (withSandbox && isolation !== undefined) ? { isolation: `${isolation.runs}: ${isolation.why}` } : {}),
     ...(crashes.length === 0 ? {} : { crashes }),
   };
 }
