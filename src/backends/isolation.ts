@@ -1,4 +1,5 @@
 import { memberOf } from '../inference/binary-tensors.js';
+import { DEFAULT_TENANT } from '../inference/principal.js';
 import type { ServableModel } from '../inference/servable-model.js';
 
 /** Where a model runs that can run in a thread of the server or in a process of its own. */
@@ -10,15 +11,12 @@ export interface Isolation {
   readonly permit?: string | undefined;
 }
 
-/** The tenant to whom the operator's own models belong. */
-const OPERATOR = 'default';
-
 /**
  * Why a model is run in a process unless the operator says otherwise; undefined: it is trusted as the server is. What parses it is native code, and a handler is code anyway: in a
  * thread both have the server's memory.
  */
 export function whyApart({ tenant, fetched, signature, config }: ServableModel): string | undefined {
-  if (tenant !== undefined && tenant.name !== OPERATOR) return `it belongs to the tenant ${tenant.name}`;
+  if (tenant !== undefined && tenant.name !== DEFAULT_TENANT) return `it belongs to the tenant ${tenant.name}`;
   if (signature?.state === 'unverified' || signature?.state === 'permitted') return 'it is not signed by anybody trusted';
   if (fetched === true) return 'it came from a URL that a caller of the API named';
   // Its form is looked at when it is loaded.

@@ -16,10 +16,10 @@ export interface ModelPython {
 export interface ServableModel {
   readonly name: string;
   readonly version: string;
-  /** Whose it is; undefined where the server knows no tenants. */
-  readonly tenant?: Tenant | undefined;
   /** The location as it was registered; undefined for a function of a workflow, which no list shows. */
   readonly url: string | undefined;
+  /** Whose it is; undefined where the operator names no tenants. Set when it is served. */
+  readonly tenant?: Tenant | undefined;
   /** The workflow whose node this is: it comes and goes with it. */
   readonly workflow?: string | undefined;
   /** As the manifest (or the register call) says: shown by describe. */

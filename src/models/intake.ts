@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Authenticity } from '../authenticity/authenticity.js';
 import type { Examined } from '../authenticity/examine.js';
 import { NotAuthentic } from '../authenticity/not-authentic.js';
@@ -19,7 +18,7 @@ import { AllowedUrls, type NamedBy } from './allowed-urls.js';
 import type { ArchiveCache } from './archive-cache.js';
 import { backendOf } from './backend-of.js';
 import type { PythonEnvironments } from './environment/python-environments.js';
-import { isFetched, markFetched, unmarkFetched } from './fetched-mark.js';
+import { bringMarked, isFetched, removeFetched } from './fetched-mark.js';
 import { checkLocation, type Located, locate } from './location.js';
 import { type Manifest, NO_MANIFEST, parseManifest } from './manifest.js';
 import { noModelConfig, parseModelConfig } from './model-config.js';
@@ -86,7 +85,7 @@ export class Intake {
   async admit(wish: IntakeWish): Promise<ServableModel> {
     const { sources, envelope, defaultHandler } = this.options;
     const store = checkLocation(wish.url, this.options.store);
-    const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await this.#bring(wish, store) : undefined;
+    const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await bringMarked(sources, { ...wish, store, namedBy: wish.namedBy ?? 'api' }) : undefined;
     let directory: string | undefined;
     try {
       const located = locate(downloaded ?? wish.url, store, sources.roots);
@@ -128,7 +127,7 @@ export class Intake {
       };
     } catch (error) {
       if (directory !== undefined) await this.#remove(directory);
-      if (downloaded !== undefined) await removeDownloaded(join(store, downloaded));
+      if (downloaded !== undefined) await removeFetched(join(store, downloaded));
       if (error instanceof NotAuthentic) throw SignatureRefused({ url: wish.url, word: error.word, why: error.message }, error);
       // Whatever the file system says against it: a full disk, a file that may not be read, an archive that went away.
       throw error instanceof SconceError ? error : ArchiveUnreadable({ url: wish.url, why: '' }, error);
@@ -147,24 +146,7 @@ export class Intake {
   /** Frees a model's files; its archive too when it came from a URL and `deleteDownloaded`. Never rejects. */
   async release(model: ServableModel, { deleteDownloaded }: { readonly deleteDownloaded: boolean }): Promise<void> {
     await this.#remove(model.directory);
-    if (deleteDownloaded && model.downloadedArchive !== undefined) await removeDownloaded(model.downloadedArchive).catch(() => undefined);
-  }
-
-  /** Into the store, where it bears a mark if a caller of an API named it: a file:// location names what the operator has already, marked or not. */
-  async #bring(wish: IntakeWish, store: string): Promise<string> {
-    const namedBy = wish.namedBy ?? 'api';
-    let marked: string | undefined;
-    const mark = (name: string): Promise<void> => {
-      marked = join(store, name);
-      return markFetched(marked, wish.url);
-    };
-    const appears = namedBy === 'operator' || isOperatorsFile(wish.url) ? undefined : mark;
-    try {
-      return await this.options.sources.bring({ ...wish, store, namedBy, appears });
-    } catch (error) {
-      if (marked !== undefined) await unmarkFetched(marked);
-      throw error;
-    }
+    if (deleteDownloaded && model.downloadedArchive !== undefined) await removeFetched(model.downloadedArchive).catch(() => undefined);
   }
 
   #unpack(located: Located, wish: IntakeWish): Promise<Unpacked> {
@@ -314,20 +296,6 @@ export class Intake {
   #isOwn(directory: string): boolean {
     return directory.startsWith(join(this.options.workDirectory, 'models') + sep);
   }
-}
-
-function isOperatorsFile(url: string): boolean {
-  try {
-    return /^file:/i.test(url) && !isFetched(fileURLToPath(url));
-  } catch {
-    // Of another host: whoever brings it refuses it.
-    return false;
-  }
-}
-
-async function removeDownloaded(path: string): Promise<void> {
-  await rm(path, { force: true, recursive: true });
-  await unmarkFetched(path);
 }
 
 /** The manifest, if there is one; it must have a name then, or the wish must. */
