@@ -110,6 +110,19 @@ describe('a file that a caller had fetched', () => {
   });
 });
 
+it('a model that is to run in a process is not loaded into the server where no process can be made, and the grant is named', async () => {
+  const bare = new RunningServer();
+  copyFileSync(join(ONNX, 'double.onnx'), join(bare.store, 'own.onnx'));
+  await bare.start({ config: { python: 'no-such-python', load_models: 'own.onnx', allowed_urls: `${from}/.*`, sconce_fetch_hosts: '127.0.0.1' } });
+
+  const { status, text } = await bare.manage('POST', `/models?url=${from}/fetched.onnx&initial_workers=1&synchronous=true`);
+
+  expect(status).toBe(500);
+  expect(text).toContain('sconce_grants={\\"fetched\\":{\\"isolation\\":\\"thread\\"}} would let it run in a thread of the server');
+  expect((await bare.predict('own', json('[1,2,3]'))).text).toBe('[2,4,6]');
+  await bare.dispose();
+});
+
 describe('PK9 a hostile ONNX file that a caller had fetched', () => {
   it.each(attacks.filter((attack) => !isOneOfMany(attack)).map((attack) => [attack.what, attack] as const))(
     'holds %s, and the server serves on',
