@@ -5,12 +5,13 @@ import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { Report } from './report.js';
 import { digits } from './stages/digits.js';
+import { isolation } from './stages/isolation.js';
 import { noop } from './stages/noop.js';
 import { sandbox } from './stages/sandbox.js';
 import { scale } from './stages/scale.js';
 import { Workbench } from './workbench.js';
 
-const STAGES: Readonly<Record<string, (bench: Workbench) => Promise<void>>> = { noop, digits, scale, sandbox };
+const STAGES: Readonly<Record<string, (bench: Workbench) => Promise<void>>> = { noop, digits, scale, sandbox, isolation };
 
 const at = process.argv.indexOf('--only');
 const only = at < 0 ? undefined : process.argv[at + 1];

@@ -34,8 +34,9 @@ import {
   createWorkflowIntake,
   locationsProtection,
 } from './composition/intake.js';
+import { ownProcessProtection } from './composition/own-process.js';
 import { assertAddresses } from './composition/public-addresses.js';
-import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } from './composition/sandbox.js';
+import { createAuthorSandbox, createSandbox, isolationProtection, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
 import { coresOf, createTenantResources, keepOff, makeTenantGroups, resourceProtections, weightsOf } from './composition/tenant-resources.js';
@@ -176,10 +177,13 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     for (const protection of resourceProtections(tenants, { groups: tenantGroups, split, leaks, gpuCount: gpus })) protections.tell(protection);
   const ownFiles = serverFiles(settings, cwd, [logFolder, metricsFolder]);
   const sandbox = author === undefined ? createSandbox(settings, ownFiles, (gpu) => accelerators.nameOf(gpu)) : createAuthorSandbox(settings, ownFiles);
-  if (sandbox !== undefined) {
-    const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
-    protections.tell(await sandboxProtection(sandbox, settings.sandbox, place));
-  }
+  const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
+  const [ownProcess, enclosing] = await Promise.all([
+    author === undefined ? ownProcessProtection(place) : undefined,
+    sandbox === undefined ? undefined : sandboxProtection(sandbox, settings.sandbox, place),
+  ]);
+  for (const protection of [ownProcess, enclosing]) if (protection !== undefined) protections.tell(protection);
+  if (sandbox !== undefined) protections.tell(isolationProtection(settings));
   const server = { runDirectory: runFolder.path, logFolder, accelerators, confinement, sandbox, devTracebacks: author !== undefined };
   const backends = createBackends(settings, { ...around, ...server });
   for (const backend of backends.values()) life.add({ name: `${backend.name} backend`, start: async () => {}, stop: () => backend.stop() });

@@ -2,6 +2,7 @@ import type { Batch, BatchSink } from '../inference/batch.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { ServedSignature } from '../inference/served-signature.js';
 import type { FairPlaces } from '../threads/fair-places.js';
+import type { Isolation } from './isolation.js';
 import type { Share } from './placement.js';
 import type { SandboxReport } from './sandbox-report.js';
 
@@ -87,6 +88,8 @@ export interface Backend {
   createRunner(spec: RunnerSpec, events: RunnerEvents): Runner;
   /** Only of a backend that runs tensors itself: what the model takes and gives, undefined until a replica of it has loaded. */
   signatureOf?(model: ServableModel): ServedSignature | undefined;
+  /** Only of a backend whose models needn't be processes: where one runs, and why. undefined where nobody decides. */
+  isolationOf?(model: ServableModel): Isolation | undefined;
   /** Ends whatever outlives runners. All runners are gone by then. */
   stop(): Promise<void>;
 }

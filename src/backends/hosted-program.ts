@@ -1,4 +1,6 @@
+import type { ServableModel } from '../inference/servable-model.js';
 import type { Runner, RunnerEvents, RunnerSpec } from './backend.js';
+import type { Isolation } from './isolation.js';
 
 /** A model that can run in a process of its own: a module of this package that serves it, as a worker thread would. */
 export interface HostedProgram {
@@ -14,11 +16,11 @@ export interface HostedProgram {
 
 /** Runs models in processes of their own, enclosed as Python's workers are. */
 export interface ProcessHost {
-  /** Whether this model is to run so: the operator's word. */
-  wants(model: string): boolean;
+  /** Whether a model is to run so. No word of its archive's changes it. */
+  isolationOf(model: ServableModel): Isolation;
   /** What of an environment the model's code may see. */
   visible(model: string, environment: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
-  /** Gets ready for a first one. Rejects with BackendUnavailable. */
-  prepareHost(): Promise<void>;
+  /** Gets ready for a first runner of a model that is to run so, and says in the log why it is. Rejects with BackendUnavailable. */
+  prepareHost(model: ServableModel): Promise<void>;
   createHosted(spec: RunnerSpec, events: RunnerEvents, program: HostedProgram): Runner;
 }

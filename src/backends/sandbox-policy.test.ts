@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { aServableModel } from '../../test/fixtures/driven-runner.js';
 import { grantsByModel } from '../config/grants.js';
 import { isNamed, SandboxPolicy } from './sandbox-policy.js';
 
@@ -12,7 +13,6 @@ describe('the operator’s policy', () => {
   it('grants nothing to a model that it doesn’t name', () => {
     expect(policyOf('{"a": {"network": true}}').of('b')).toEqual({
       level: 'standard',
-      isolation: 'thread',
       network: false,
       exec: false,
       read: [],
@@ -22,12 +22,35 @@ describe('the operator’s policy', () => {
   });
 
   it('adds a model’s own grants to those of all, and lets its own word count where both say yes or no', () => {
-    const policy = policyOf(
-      '{"*": {"network": true, "read": ["/data"], "sandbox": "strict"}, "m": {"network": false, "read": ["/more"], "isolation": "process"}}',
+    const policy = policyOf('{"*": {"network": true, "read": ["/data"], "sandbox": "strict"}, "m": {"network": false, "read": ["/more"]}}');
+
+    expect(policy.of('m')).toMatchObject({ level: 'strict', network: false, read: ['/data', '/more'] });
+    expect(policy.of('other')).toMatchObject({ level: 'strict', network: true, read: ['/data'] });
+  });
+
+  it('runs in processes what is not the operator’s own, and lets him decide otherwise for one model', () => {
+    const policy = new SandboxPolicy(
+      'standard',
+      'auto',
+      grantsByModel.read('{"vouched": {"isolation": "thread"}, "held": {"isolation": "process"}}') ?? new Map(),
     );
 
-    expect(policy.of('m')).toMatchObject({ level: 'strict', isolation: 'process', network: false, read: ['/data', '/more'] });
-    expect(policy.of('other')).toMatchObject({ level: 'strict', network: true, read: ['/data'] });
+    expect(policy.isolationOf(aServableModel({ name: 'own' }))).toEqual({ runs: 'thread', why: "it is the operator's own" });
+    expect(policy.isolationOf(aServableModel({ name: 'held' }))).toEqual({ runs: 'process', why: 'sconce_grants says so' });
+    expect(policy.isolationOf({ ...aServableModel({ name: 'vouched' }), fetched: true })).toEqual({ runs: 'thread', why: 'sconce_grants says so' });
+    expect(policy.isolationOf({ ...aServableModel({ name: 'fetched' }), fetched: true })).toEqual({
+      runs: 'process',
+      why: 'it came from a URL that a caller of the API named',
+      permit: 'sconce_grants={"fetched":{"isolation":"thread"}}',
+    });
+  });
+
+  it('lets the word on all models hold for those that have none of their own', () => {
+    const fetched = { ...aServableModel({ name: 'm' }), fetched: true };
+
+    expect(new SandboxPolicy('standard', 'thread', new Map()).isolationOf(fetched)).toEqual({ runs: 'thread', why: 'sconce_isolation says so' });
+    expect(policyOf('{"*": {"isolation": "auto"}}').isolationOf(fetched).runs).toBe('process');
+    expect(policyOf('{"*": {"isolation": "process"}}').isolationOf(aServableModel({ name: 'm' })).runs).toBe('process');
   });
 
   it('tells in one line what an archive asks for in vain, and nothing where it has it', () => {

@@ -1,10 +1,11 @@
-import type { Grant, SandboxLevel } from '../config/grants.js';
+import type { Grant, IsolationWish, SandboxLevel } from '../config/grants.js';
 import type { SandboxNeeds } from '../inference/model-config.js';
+import type { ServableModel } from '../inference/servable-model.js';
+import { type Isolation, whyApart } from './isolation.js';
 
 /** What the workers of one model may do. */
 export interface SandboxRules {
   readonly level: SandboxLevel;
-  readonly isolation: 'thread' | 'process';
   readonly network: boolean;
   readonly exec: boolean;
   readonly read: readonly string[];
@@ -17,7 +18,7 @@ export interface SandboxRules {
 export class SandboxPolicy {
   constructor(
     private readonly level: SandboxLevel,
-    private readonly isolation: 'thread' | 'process',
+    private readonly isolation: IsolationWish,
     private readonly grants: ReadonlyMap<string, Grant>,
   ) {}
 
@@ -27,13 +28,22 @@ export class SandboxPolicy {
     const both = (key: 'read' | 'write' | 'environment') => [...new Set([...(all[key] ?? []), ...(own[key] ?? [])])];
     return {
       level: own.sandbox ?? all.sandbox ?? this.level,
-      isolation: own.isolation ?? all.isolation ?? this.isolation,
       network: own.network ?? all.network ?? false,
       exec: own.exec ?? all.exec ?? false,
       read: both('read'),
       write: both('write'),
       environment: both('environment'),
     };
+  }
+
+  /** Where a model runs that needn't be a process. */
+  isolationOf(model: ServableModel): Isolation {
+    const granted = this.grants.get(model.name)?.isolation ?? this.grants.get('*')?.isolation;
+    const wish = granted ?? this.isolation;
+    if (wish !== 'auto') return { runs: wish, why: `${granted === undefined ? 'sconce_isolation' : 'sconce_grants'} says so` };
+    const why = whyApart(model);
+    if (why === undefined) return { runs: 'thread', why: "it is the operator's own" };
+    return { runs: 'process', why, permit: `sconce_grants=${JSON.stringify({ [model.name]: { isolation: 'thread' } })}` };
   }
 
   /** One line on what an archive says that it needs and isn't granted; undefined where nothing is missing. */

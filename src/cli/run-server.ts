@@ -1,4 +1,5 @@
 import { QUIET_LIBRARIES } from '../composition/backends.js';
+import { closeOwnProcess } from '../composition/own-process.js';
 import { resolveSettings } from '../config/resolve.js';
 import { snapshotFolder } from '../config/snapshot-files.js';
 import { SconceError } from '../errors/sconce-error.js';
@@ -8,6 +9,7 @@ import type { FlagSettings } from './server-flags.js';
 
 /** Runs a server in this process until a signal ends it, and gives the exit code: 0 after a clean stop, 1 when it could not start. With `snapshots` it starts from the newest one, unless a file is named, and writes them. */
 export async function runServer(flags: FlagSettings, configFile: string | undefined, { snapshots }: { readonly snapshots: boolean }): Promise<number> {
+  closeOwnProcess();
   const print = (line: string) => void process.stdout.write(`${line}\n`);
   // Native libraries read the process's own environment, before any of our settings reach them.
   for (const [name, value] of Object.entries(QUIET_LIBRARIES)) process.env[name] ??= value;

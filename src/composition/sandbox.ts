@@ -31,6 +31,16 @@ export function createSandbox(settings: Settings, ownFiles: readonly string[], n
   };
 }
 
+/** Where the models run whose files or code aren't the operator's own: told once at start. */
+export function isolationProtection({ isolation, grants }: Settings): Protection {
+  const name = 'isolation';
+  const granted = grants.get('*')?.isolation;
+  if ((granted ?? isolation) !== 'thread')
+    return { name, holds: true, says: "ONNX models and JavaScript handlers that aren't the operator's own run in processes, not in threads of the server" };
+  const says = `ONNX models and JavaScript handlers run in threads of the server, whoever made them; unset ${granted === undefined ? 'sconce_isolation' : 'isolation in sconce_grants'}`;
+  return { name, holds: false, says };
+}
+
 /** For a model that its author runs on his own machine: enclosed only where a setting says so. */
 export function createAuthorSandbox(settings: Settings, ownFiles: readonly string[]): Sandbox | undefined {
   const isAskedFor = [...settings.sources].some(([key, { source }]) => key === 'sconce_sandbox' && source !== 'default');

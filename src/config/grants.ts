@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import type { SettingType } from './setting-types.js';
 
+/** Where models run that needn't be processes. `auto`: those whose files or code aren't the operator's own are. */
+export const ISOLATIONS = ['thread', 'process', 'auto'] as const;
+export type IsolationWish = (typeof ISOLATIONS)[number];
+
 /** How far a sandbox goes: `strict` refuses where `standard` goes on with what can be held. */
 export const SANDBOX_LEVELS = ['standard', 'strict', 'off'] as const;
 export type SandboxLevel = (typeof SANDBOX_LEVELS)[number];
@@ -8,8 +12,7 @@ export type SandboxLevel = (typeof SANDBOX_LEVELS)[number];
 const absolute = z.string().regex(/^\/[^\0]*$/);
 const grant = z.strictObject({
   sandbox: z.enum(SANDBOX_LEVELS).optional(),
-  /** `process`: models that are threads of the server otherwise run in a process. */
-  isolation: z.enum(['thread', 'process']).optional(),
+  isolation: z.enum(ISOLATIONS).optional(),
   network: z.boolean().optional(),
   exec: z.boolean().optional(),
   /** Files and folders that workers see as they are. */
@@ -26,7 +29,7 @@ export type Grant = Readonly<z.infer<typeof grant>>;
 /** `{"model": {"network": true}, "*": {…}}` */
 export const grantsByModel: SettingType<ReadonlyMap<string, Grant>> = {
   allowed:
-    'JSON of grants by model name, or `*` for all: `sandbox` (standard, strict, off), `isolation` (thread, process), `network`, `exec` (true, false), `read`, `write` (absolute paths), `environment` (names)',
+    'JSON of grants by model name, or `*` for all: `sandbox` (standard, strict, off), `isolation` (thread, process, auto), `network`, `exec` (true, false), `read`, `write` (absolute paths), `environment` (names)',
   read: (text) => {
     try {
       return new Map(Object.entries(z.record(z.string().min(1), grant).parse(JSON.parse(text))));

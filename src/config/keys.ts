@@ -1,4 +1,4 @@
-import { grantsByModel, SANDBOX_LEVELS } from './grants.js';
+import { grantsByModel, ISOLATIONS, SANDBOX_LEVELS } from './grants.js';
 import {
   boolean,
   hostNames,
@@ -317,9 +317,9 @@ const KEYS = {
   }),
   isolation: key(
     'sconce_isolation',
-    oneOf('thread', 'process'),
-    'thread',
-    'Where ONNX models and JavaScript handlers run: in threads of the server, or in sandboxed processes.',
+    oneOf(...ISOLATIONS),
+    'auto',
+    "Where ONNX models and JavaScript handlers run: in threads of the server, in sandboxed processes, or (auto) in threads where they are the operator's own, trusted as the server is, and in processes otherwise.",
     { env: 'SCONCE_ISOLATION' },
   ),
   workerUsers: key(

@@ -52,4 +52,6 @@ export interface ServableModel {
   readonly signature?: ModelSignature | undefined;
   /** Archive copied into the store by registration from a URL: deleted with the model. Otherwise undefined. */
   readonly downloadedArchive: string | undefined;
+  /** Whether it came from a URL that a caller of an API named, now or before. */
+  readonly fetched?: boolean | undefined;
 }

@@ -1,4 +1,17 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -9,7 +22,7 @@ import { modelSources } from '../../test/fixtures/model-sources.js';
 import { NO_SCANS } from '../../test/fixtures/no-scans.js';
 import { noEnvironments } from '../../test/fixtures/python-environments.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
-import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
+import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, ChecksumMismatch, LocationRefused } from '../errors/model.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { ArchiveCache } from './archive-cache.js';
 import { Intake, type IntakeOptions } from './intake.js';
@@ -157,6 +170,60 @@ describe('a URL', () => {
     await expect(intake({ sources: modelSources([]) }).admit({ url: pathToFileURL(DOUBLE).href })).rejects.toSatisfy(LocationRefused.is);
     await expect(intake({ store: undefined }).admit({ url: 'a.mar' })).rejects.toThrow('Model store has not been configured.');
     expect(readdirSync(store)).toEqual([]);
+  });
+});
+
+describe('what a caller had fetched', () => {
+  const served = createServer((request, reply) => {
+    if (request.url?.startsWith('/dogs.mar')) createReadStream(join(folder, 'dogs.mar')).pipe(reply);
+    else reply.end('no archive');
+  });
+  let from: string;
+  const fetching = () => intake({ sources: modelSources(['.*']) });
+
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => served.listen(0, '127.0.0.1', resolve));
+    const address = served.address();
+    from = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  });
+
+  beforeEach(() => archive(folder, { name: 'dogs', handler: 'echo.py' }));
+
+  afterAll(() => served.close());
+
+  it('is known for it, also when it is named by its name in the store, by a link to it or as a file, and after a restart', async () => {
+    await fetching().admit({ url: `${from}/dogs.mar?signature=secret` });
+    symlinkSync('dogs.mar', join(store, 'alias.mar'));
+
+    expect((await intake().admit({ url: 'dogs.mar', modelName: 'other', namedBy: 'operator' })).fetched).toBe(true);
+    expect((await intake().admit({ url: 'alias.mar' })).fetched).toBe(true);
+    expect(readFileSync(join(store, '.dogs.mar.fetched'), 'utf8')).toBe(`{"from":"${from}/dogs.mar"}\n`);
+    const elsewhere = join(folder, 'elsewhere');
+    mkdirSync(elsewhere);
+    expect((await intake({ store: elsewhere }).admit({ url: pathToFileURL(join(store, 'dogs.mar')).href })).fetched).toBe(true);
+  });
+
+  it('is no more when it has gone; what else lies in the store and what the operator names is his own', async () => {
+    const model = await fetching().admit({ url: `${from}/dogs.mar` });
+    expect(model.fetched).toBe(true);
+    await archive(store, { name: 'cats', handler: 'echo.py' });
+    expect((await intake().admit({ url: 'cats.mar' })).fetched).toBe(false);
+
+    await intake().release(model, { deleteDownloaded: true });
+
+    expect(readdirSync(store)).toEqual(['cats.mar']);
+    expect((await fetching().admit({ url: `${from}/dogs.mar`, namedBy: 'operator' })).fetched).toBe(false);
+  });
+
+  it('leaves no mark when it is refused, and takes none away that it didn’t set', async () => {
+    await expect(fetching().admit({ url: `${from}/cats.mar` })).rejects.toSatisfy(ArchiveUnreadable.is);
+    await expect(fetching().admit({ url: `${from}/dogs.mar`, sha256: '0'.repeat(64) })).rejects.toSatisfy(ChecksumMismatch.is);
+    expect(readdirSync(store)).toEqual([]);
+    await fetching().admit({ url: `${from}/dogs.mar` });
+
+    await expect(fetching().admit({ url: `${from}/dogs.mar` })).rejects.toSatisfy(ArchiveExists.is);
+
+    expect((await intake().admit({ url: 'dogs.mar' })).fetched).toBe(true);
   });
 });
 

@@ -18,6 +18,7 @@ import { AllowedUrls, type NamedBy } from './allowed-urls.js';
 import type { ArchiveCache } from './archive-cache.js';
 import { backendOf } from './backend-of.js';
 import type { PythonEnvironments } from './environment/python-environments.js';
+import { bringMarked, isFetched, removeFetched } from './fetched-mark.js';
 import { checkLocation, type Located, locate } from './location.js';
 import { type Manifest, NO_MANIFEST, parseManifest } from './manifest.js';
 import { noModelConfig, parseModelConfig } from './model-config.js';
@@ -90,7 +91,7 @@ export class Intake {
     const assertFits = (archive: string): void => {
       if (wish.modelName && !rules.fits(wish.modelName, archive)) throw LocationRefused({ message: `Model not found at: ${wish.url}` });
     };
-    const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await sources.bring({ ...wish, store, namedBy: wish.namedBy ?? 'api' }) : undefined;
+    const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await bringMarked(sources, { ...wish, store, namedBy: wish.namedBy ?? 'api' }) : undefined;
     let directory: string | undefined;
     try {
       if (downloaded === undefined) assertFits(stemOf(wish.url));
@@ -132,10 +133,11 @@ export class Intake {
         scan,
         signature,
         downloadedArchive,
+        fetched: isFetched(located.path),
       };
     } catch (error) {
       if (directory !== undefined) await this.#remove(directory);
-      if (downloaded !== undefined) await rm(join(store, downloaded), { force: true, recursive: true });
+      if (downloaded !== undefined) await removeFetched(join(store, downloaded));
       if (error instanceof NotAuthentic) throw SignatureRefused({ url: wish.url, word: error.word, why: error.message }, error);
       // Whatever the file system says against it: a full disk, a file that may not be read, an archive that went away.
       throw error instanceof SconceError ? error : ArchiveUnreadable({ url: wish.url, why: '' }, error);
@@ -154,7 +156,7 @@ export class Intake {
   /** Frees a model's files; its archive too when it came from a URL and `deleteDownloaded`. Never rejects. */
   async release(model: ServableModel, { deleteDownloaded }: { readonly deleteDownloaded: boolean }): Promise<void> {
     await this.#remove(model.directory);
-    if (deleteDownloaded && model.downloadedArchive !== undefined) await rm(model.downloadedArchive, { force: true, recursive: true }).catch(() => undefined);
+    if (deleteDownloaded && model.downloadedArchive !== undefined) await removeFetched(model.downloadedArchive).catch(() => undefined);
   }
 
   #unpack(located: Located, wish: IntakeWish): Promise<Unpacked> {

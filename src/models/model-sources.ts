@@ -28,6 +28,8 @@ export interface SourceWish {
   /** Hex. */
   readonly sha256?: string | undefined;
   readonly s3SseKms?: boolean | undefined;
+  /** Called with the name in the store before it is taken. */
+  readonly appears?: ((name: string) => Promise<void>) | undefined;
 }
 
 const TIMEOUT_MS = 15 * 60_000;
@@ -44,7 +46,7 @@ export class ModelSources {
   }
 
   /** Brings what a URL names into the store, whole or not at all, and gives its name there. Rejects with LocationRefused, ArchiveExists, ChecksumMismatch or DownloadFailed. */
-  async bring({ url, store, namedBy, sha256, s3SseKms }: SourceWish): Promise<string> {
+  async bring({ url, store, namedBy, sha256, s3SseKms, appears }: SourceWish): Promise<string> {
     const { allowedUrls, maxArchiveBytes, log } = this.options;
     const checked = allowedUrls.check(url, namedBy);
     const wanted = /^#sha256=(.*)$/i.exec(checked.hash)?.[1] ?? sha256;
@@ -63,7 +65,8 @@ export class ModelSources {
       log.info(`Fetching ${shown}: ${mib(bytes)}${share}`);
     };
     try {
-      const name = await download(checked, url, resolver, { store, maxBytes: maxArchiveBytes, timeoutMs: TIMEOUT_MS, sha256: wanted?.toLowerCase(), progress });
+      const limits = { maxBytes: maxArchiveBytes, timeoutMs: TIMEOUT_MS, sha256: wanted?.toLowerCase() };
+      const name = await download(checked, url, resolver, { store, ...limits, progress, appears });
       log.info(`Fetched ${shown}: ${mib(doneBytes)} in ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`);
       return name;
     } catch (error) {

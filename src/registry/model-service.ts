@@ -1,4 +1,5 @@
 import type { CrashDossier } from '../backends/crash-dossier.js';
+import type { Isolation } from '../backends/isolation.js';
 import type { SandboxReport } from '../backends/sandbox-report.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
@@ -75,6 +76,8 @@ export interface VersionDescription {
   readonly workers: readonly WorkerDescription[];
   readonly queue: { readonly remainingCapacity: number; readonly pendingRequests: number };
   readonly crashes: readonly CrashDossier[];
+  /** Where it runs; undefined where there is no choice. */
+  readonly isolation?: Isolation | undefined;
 }
 
 /** What the Open Inference Protocol tells of a model. */

@@ -221,6 +221,7 @@ export class ServedVersion {
       }),
       queue: { remainingCapacity: this.scheduler.remainingCapacity, pendingRequests: this.scheduler.pendingRequests },
       crashes: parts.crashes.of(model.name, model.version),
+      isolation: this.backend.isolationOf?.(model),
     };
   }
 }

@@ -78,6 +78,22 @@ beforeAll(async () => {
 afterAll(() => server.dispose());
 
 describe('a server with a trust policy', () => {
+  it('runs in its threads only what is signed by somebody trusted, and what isn’t in processes', async () => {
+    const folder = lay(join(server.folder, 'models', 'vouched'), MODEL);
+    expect(sconce('pack', folder, '-o', 'store/', '-q', '--sign-key', 'release.key').status).toBe(0);
+    packed('free-rider');
+    expect([await register('vouched.mar'), await register('free-rider.mar')]).toEqual(['served', 'served']);
+
+    const [[signed], [unsigned]] = await Promise.all(
+      ['vouched', 'free-rider'].map(async (name) => JSON.parse((await server.manage('GET', `/models/${name}?sandbox=true`)).text)),
+    );
+
+    expect([signed.isolation, signed.workers[0].pid]).toEqual(["thread: it is the operator's own", -1]);
+    expect(unsigned.isolation).toBe('process: it is not signed by anybody trusted');
+    expect(unsigned.workers[0].pid).toBeGreaterThan(0);
+    expect([await ask('vouched'), await ask('free-rider')]).toEqual(['HELLO', 'HELLO']);
+  });
+
   it('says at start that only trusted models are served', () => {
     expect(server.output).toContain('signatures: only models that trust.yaml trusts are served');
   });

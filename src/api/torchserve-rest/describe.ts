@@ -2,11 +2,12 @@ import type { VersionDescription } from '../../admission/management-gate.js';
 import { parallelLevelOf } from '../../inference/model-config.js';
 
 /**
- * One element of describe, field by field in TorchServe's order. `crashes`, `inputRules` and `signature` are ours: they stand there when a worker has died, for a model
- * that has rules, and where signatures are asked for. Each worker's `sandbox` is ours too, and is told when it is asked for.
+ * One element of describe, field by field in TorchServe's order. `crashes`, `inputRules`, `signature` and `isolation` are ours: they stand there when a worker has died, for
+ * a model that has rules, where signatures are asked for, and for a model in a process that could be a thread. Each worker's `sandbox` is ours too: it is told, and the
+ * `isolation` of threads with it, when it is asked for.
  */
 export function describedVersion(version: VersionDescription, withSandbox = false): Record<string, unknown> {
-  const { model, workers, queue, crashes } = version;
+  const { model, workers, queue, crashes, isolation } = version;
   const { config } = model;
   const hasSequences = (config.sequenceMaxIdleMs ?? 0) > 0;
   return {
@@ -48,6 +49,7 @@ export function describedVersion(version: VersionDescription, withSandbox = fals
     jobQueueStatus: { remainingCapacity: queue.remainingCapacity, pendingRequests: queue.pendingRequests },
     ...(model.inputRules === undefined ? {} : { inputRules: model.inputRules }),
     ...(model.signature === undefined ? {} : { signature: model.signature }),
+    ...(isolation?.runs === 'process' || (withSandbox && isolation !== undefined) ? { isolation: `${isolation.runs}: ${isolation.why}` } : {}),
     ...(crashes.length === 0 ? {} : { crashes }),
   };
 }

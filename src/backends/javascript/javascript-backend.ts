@@ -2,6 +2,7 @@ import type { ServableModel } from '../../inference/servable-model.js';
 import { AbandonedThreads } from '../abandoned-threads.js';
 import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
 import type { ProcessHost } from '../hosted-program.js';
+import type { Isolation } from '../isolation.js';
 import { threadEntry } from '../thread-entry.js';
 import { ThreadRunner } from '../thread-runner.js';
 import type { HandlerModelData } from './handler-model.js';
@@ -24,8 +25,13 @@ export class JavascriptBackend implements Backend {
 
   constructor(private readonly options: JavascriptBackendOptions) {}
 
-  async prepare({ name }: ServableModel): Promise<void> {
-    if (this.options.host?.wants(name)) await this.options.host.prepareHost();
+  async prepare(model: ServableModel): Promise<void> {
+    const { host } = this.options;
+    if (host?.isolationOf(model).runs === 'process') await host.prepareHost(model);
+  }
+
+  isolationOf(model: ServableModel): Isolation | undefined {
+    return this.options.host?.isolationOf(model);
   }
 
   createRunner(spec: RunnerSpec, events: RunnerEvents): Runner {
@@ -34,7 +40,8 @@ export class JavascriptBackend implements Backend {
     const environment = host?.visible(name, this.options.environment) ?? this.options.environment;
     const entry = threadEntry(import.meta.url, 'handler-thread');
     const data = dataFor(spec, devTracebacks);
-    if (host?.wants(name)) return host.createHosted(spec, events, { entry, environment, data: (directory) => ({ ...data, directory }) });
+    if (host?.isolationOf(spec.model).runs === 'process')
+      return host.createHosted(spec, events, { entry, environment, data: (directory) => ({ ...data, directory }) });
     return new ThreadRunner({ spec, events, abandoned: this.#abandoned, entry, data: () => data, environment, maxHeapMb });
   }
 

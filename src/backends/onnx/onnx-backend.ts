@@ -3,6 +3,7 @@ import { readServedSignature, type ServedSignature } from '../../inference/serve
 import { AbandonedThreads } from '../abandoned-threads.js';
 import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
 import type { ProcessHost } from '../hosted-program.js';
+import type { Isolation } from '../isolation.js';
 import { threadEntry } from '../thread-entry.js';
 import { ThreadRunner } from '../thread-runner.js';
 import type { OnnxModelData } from './onnx-model.js';
@@ -25,8 +26,13 @@ export class OnnxBackend implements Backend {
 
   constructor(private readonly options: OnnxBackendOptions) {}
 
-  async prepare({ name }: ServableModel): Promise<void> {
-    if (this.options.host?.wants(name)) await this.options.host.prepareHost();
+  async prepare(model: ServableModel): Promise<void> {
+    const { host } = this.options;
+    if (host?.isolationOf(model).runs === 'process') await host.prepareHost(model);
+  }
+
+  isolationOf(model: ServableModel): Isolation | undefined {
+    return this.options.host?.isolationOf(model);
   }
 
   createRunner(spec: RunnerSpec, events: RunnerEvents): Runner {
@@ -36,7 +42,7 @@ export class OnnxBackend implements Backend {
       const signature = readServedSignature(facts);
       if (signature !== undefined) this.#signatures.set(spec.model, signature);
     };
-    if (host?.wants(spec.model.name)) {
+    if (host?.isolationOf(spec.model).runs === 'process') {
       return host.createHosted(spec, events, { entry, environment: {}, data: (directory) => ({ ...this.#dataFor(spec), directory }), loaded });
     }
     return new ThreadRunner({

@@ -39,13 +39,18 @@ export class Parents {
     return cold;
   }
 
-  /** A parent for workers that aren't Python, ready. Rejects with BackendUnavailable. */
-  async plainParent(model: Pick<ServableModel, 'tenant'>): Promise<WarmParent> {
+  /** A parent for workers of a model that isn't Python, ready. Rejects with BackendUnavailable. */
+  async plainParent(model: ServableModel): Promise<WarmParent> {
     const tenant = tenantNameOf(model);
     // One that is there already has what it takes.
     const warm = this.#kept.get(keyOf(tenant, this.options.interpreter, true));
     const parent = warm?.parent.alive ? warm.parent : this.#get(tenant, this.options.interpreter, false);
-    await parent.ready;
+    await parent.ready.catch((error: unknown) => {
+      const permit = this.options.sandbox?.policy.isolationOf(model).permit;
+      if (permit === undefined || !(error instanceof Error)) throw error;
+      const hint = `model ${model.name} is to run in a process, which Python makes, and ${permit} would let it run in a thread of the server`;
+      throw BackendUnavailable({ backend: model.backend, why: `${error.message}; ${hint}` }, error);
+    });
     return parent;
   }
 

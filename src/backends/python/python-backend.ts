@@ -1,6 +1,7 @@
 import type { ServableModel } from '../../inference/servable-model.js';
 import type { Backend, Runner, RunnerEvents, RunnerSpec } from '../backend.js';
 import type { HostedProgram, ProcessHost } from '../hosted-program.js';
+import type { Isolation } from '../isolation.js';
 import { Parents } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
 import { visibleEnvironment } from './visible-environment.js';
@@ -34,9 +35,8 @@ export class PythonBackend implements Backend, ProcessHost {
     return new WorkerProcess(this.#lastKey, spec, events, { channels: this.#channels, parents: this.#parents, options: this.options });
   }
 
-  /** Whether a model that isn't Python's runs in a process of ours. */
-  wants(model: string): boolean {
-    return this.options.sandbox?.policy.of(model).isolation === 'process';
+  isolationOf(model: ServableModel): Isolation {
+    return this.options.sandbox?.policy.isolationOf(model) ?? { runs: 'thread', why: 'its author runs it' };
   }
 
   visible(model: string, environment: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
@@ -44,9 +44,12 @@ export class PythonBackend implements Backend, ProcessHost {
     return rules === undefined || rules.level === 'off' ? environment : visibleEnvironment(environment, rules.environment);
   }
 
-  async prepareHost(): Promise<void> {
+  async prepareHost(model: ServableModel): Promise<void> {
+    const { why, permit } = this.isolationOf(model);
+    const hint = permit === undefined ? '' : `; ${permit} would let it run in a thread of the server`;
+    this.options.log.info(`Model ${model.name} runs in a process of its own: ${why}${hint}`);
     await this.#channels.listen();
-    await this.#parents.plainParent({ tenant: undefined });
+    await this.#parents.plainParent(model);
   }
 
   createHosted(spec: RunnerSpec, events: RunnerEvents, program: HostedProgram): Runner {

@@ -14,6 +14,8 @@ export interface DownloadOptions {
   /** SHA-256 that the file must have, hex. */
   readonly sha256?: string | undefined;
   readonly progress?: Progress | undefined;
+  /** Called with the name before it is taken. */
+  readonly appears?: ((name: string) => Promise<void>) | undefined;
 }
 
 const MAX_FILES = 10_000;
@@ -36,10 +38,12 @@ export async function download(url: URL, asRegistered: string, resolver: Resolve
     if (files === undefined) {
       const found = await transfer(url, part, resolver.fetch, within);
       if (options.sha256 !== undefined && found !== options.sha256) throw ChecksumMismatch({ url: asRegistered, found });
+      await options.appears?.(name);
       await claim(part, target);
     } else {
       if (options.sha256 !== undefined) throw new Error('a folder has no checksum');
       await bringFolder(files, part, resolver, within);
+      await options.appears?.(name);
       await rename(part, target);
     }
     return name;
