@@ -295,7 +295,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   }
 
   const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };
-  log.info(startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
+  files.report('sconce', startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
   tokens.start();
   if (author === undefined) for (const line of inShort(entrances(settings, apis))) log.named('sconce.exposure').info(line);
   if (restored === undefined) await registry.loadAtStartup(startupModels(settings, store), stopping.signal);

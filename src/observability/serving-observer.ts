@@ -1,7 +1,6 @@
 import type { LogFiles } from './log-files.js';
 import type { Metrics } from './metrics.js';
 import type { GrpcAnswered, HttpAnswered, Observer } from './observer.js';
-import { printable } from './printable.js';
 import { redactedTarget } from './redacted-target.js';
 import { isMetricLine } from './worker-metric-line.js';
 
@@ -69,6 +68,6 @@ export class ServingObserver implements Observer {
 
   workerOutput(workerName: string, stream: 'stdout' | 'stderr', line: string): void {
     if (isMetricLine(line) && this.metrics.worker(line)) return;
-    this.files.model(stream === 'stdout' ? 'INFO' : 'WARN', `${workerName}-${stream}`, printable(line.slice(0, MAX_LINE_CHARS)));
+    this.files.model(stream === 'stdout' ? 'INFO' : 'WARN', `${workerName}-${stream}`, line.slice(0, MAX_LINE_CHARS));
   }
 }
