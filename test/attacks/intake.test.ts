@@ -189,12 +189,12 @@ describe('the intake refuses', () => {
   });
 
   it.each([
-    ['a configFile outside the archive', { configFile: '../../../canary' }],
-    ['a configFile that is a whole path', { configFile: '/etc/hostname' }],
-    ['a serializedFile outside the archive', { serializedFile: '../../../store/other.onnx' }],
-    ['a name with a line break', { modelName: 'a\nINFO all is well' }],
-    ['a version with a line break', { modelVersion: '1\r\nx-evil: 1' }],
-    ['a version with a slash', { modelVersion: '1/../2' }],
+    ['AR10 a configFile outside the archive', { configFile: '../../../canary' }],
+    ['AR10 a configFile that is a whole path', { configFile: '/etc/hostname' }],
+    ['AR10 a serializedFile outside the archive', { serializedFile: '../../../store/other.onnx' }],
+    ['AR10 a name with a line break', { modelName: 'a\nINFO all is well' }],
+    ['AR10 a version with a line break', { modelVersion: '1\r\nx-evil: 1' }],
+    ['AR10 a version with a slash', { modelVersion: '1/../2' }],
   ])('a manifest with %s, and nothing of it stays in the work folder', async (_, model) => {
     const name = await archive(join(folder, 'store'), { name: 'bad', handler: 'echo.py', model });
 
