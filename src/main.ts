@@ -22,7 +22,7 @@ import { type AuthorSession, serveForAuthor, withOneWorker } from './composition
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { billWriter, createDigestPool } from './composition/bill-of-materials.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
-import { bindAddress, callerRules, corsHeaders, grpcDoorsOf, hostRules, httpDoorsOf, httpLimits, openTls } from './composition/doors.js';
+import { bindAddress, callerRules, corsHeaders, grpcDoorsOf, hostRules, httpDoorsOf, httpLimits, openTls, originsProtection } from './composition/doors.js';
 import { entrances, inShort } from './composition/exposure.js';
 import { createGuards } from './composition/guards.js';
 import {
@@ -38,6 +38,7 @@ import { assertAddresses } from './composition/public-addresses.js';
 import { createAuthorSandbox, createSandbox, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
+import { storeProtection } from './composition/store-protection.js';
 import { timerMs } from './composition/timer-ms.js';
 import { createTokens } from './composition/tokens.js';
 import type { Settings, WantedModel } from './config/settings.js';
@@ -176,6 +177,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const cache = createArchiveCache(settings, { env, pool, log });
   const sources = createSources(settings, { env, cwd, log });
   protections.tell(locationsProtection(settings));
+  for (const told of author === undefined ? [storeProtection(settings, cwd), originsProtection(settings)] : []) if (told !== undefined) protections.tell(told);
   const scanning = createScanningPool();
   life.add({ name: 'scanning threads', start: async () => {}, stop: () => scanning.stop() });
   const scanner = createScanner(settings, { env, cwd, pool: scanning, log });
