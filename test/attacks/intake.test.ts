@@ -121,6 +121,11 @@ const ATTACKS: readonly (readonly [string, string, () => Promise<Buffer>])[] = [
   ['a name twice', 'a.mar', () => renamed([...['a1', 'a2'].map((name) => [name, 'x'] as const)], 'a2', 'a1')],
   ['a file that is a folder', 'a.mar', async () => zip(['a', 'a/b'].map((name) => [name, 'x'] as const))],
   ['a folder that is a file', 'a.mar', async () => zip(['a/b', 'a'].map((name) => [name, 'x'] as const))],
+  [
+    'AR7 XX9 a second manifest in a MAR-INF of other letters',
+    'a.mar',
+    async () => zip(['MAR-INF/MANIFEST.json', 'mar-inf/manifest.json'].map((name) => [name, '{}'] as const)),
+  ],
   ['a path too deep', 'a.mar', () => zip([[`${'d/'.repeat(100)}f`, 'x']])],
   ['a ratio bomb', 'a.mar', () => zip([['zeros', ZEROS]])],
   ['too many bytes', 'a.mar', () => zip([...'ab'].map((name) => [name, ZEROS] as const))],
