@@ -52,24 +52,18 @@ describe('who a caller says that he is', () => {
 });
 
 describe('what a model is called', () => {
-  it.each([
-    'ａ-double',
-    'a\u2010double',
-    'a-doub\u200ble',
-    'A-DOUBLE',
-    'a-double%00',
-    'a-double%20',
-    'a-double%2f..%2fb-double',
-    '%61-double%0a',
-  ])('XX5 %s is no other name of a-double', async (name) => {
-    const { status } = await call(`${server.inference}/predictions/${encodeURI(decodeURI(name)).replaceAll('%25', '%')}`, {
-      method: 'POST',
-      body: '[1,2,3]',
-      headers: infer(),
-    });
+  it.each(['ａ-double', 'a\u2010double', 'a-doub\u200ble', 'A-DOUBLE', 'a-double%00', 'a-double%20', 'a-double%2f..%2fb-double', '%61-double%0a'])(
+    'XX5 %s is no other name of a-double',
+    async (name) => {
+      const { status } = await call(`${server.inference}/predictions/${encodeURI(decodeURI(name)).replaceAll('%25', '%')}`, {
+        method: 'POST',
+        body: '[1,2,3]',
+        headers: infer(),
+      });
 
-    expect(status).toBe(404);
-  });
+      expect(status).toBe(404);
+    },
+  );
 
   it('LG2 makes no series of metrics where there is no such model, however many are asked for', async () => {
     for (let i = 0; i < 300; i++)
