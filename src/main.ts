@@ -22,7 +22,7 @@ import { type AuthorSession, serveForAuthor, withOneWorker } from './composition
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { billWriter, createDigestPool } from './composition/bill-of-materials.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
-import { bindAddress, callerRules, corsHeaders, grpcDoorsOf, hostRules, httpDoorsOf, httpLimits, openTls } from './composition/doors.js';
+import { bindAddress, callerRules, corsHeaders, grpcDoorsOf, hostRules, httpDoorsOf, httpLimits, openTls, originsProtection } from './composition/doors.js';
 import { entrances, inShort } from './composition/exposure.js';
 import { createGuards } from './composition/guards.js';
 import {
@@ -39,6 +39,7 @@ import { assertAddresses } from './composition/public-addresses.js';
 import { createAuthorSandbox, createSandbox, isolationProtection, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
+import { storeProtection } from './composition/store-protection.js';
 import { coresOf, createTenantResources, keepOff, makeTenantGroups, resourceProtections, weightsOf } from './composition/tenant-resources.js';
 import { createTenancy } from './composition/tenants.js';
 import { timerMs } from './composition/timer-ms.js';
@@ -195,6 +196,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const cache = createArchiveCache(settings, { env, pool, log });
   const sources = createSources(settings, { env, cwd, log });
   protections.tell(locationsProtection(settings));
+  for (const told of author === undefined ? [storeProtection(settings, cwd), originsProtection(settings)] : []) if (told !== undefined) protections.tell(told);
   const scanning = createScanningPool();
   life.add({ name: 'scanning threads', start: async () => {}, stop: () => scanning.stop() });
   const scanner = createScanner(settings, { env, cwd, pool: scanning, log });
@@ -331,7 +333,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   }
 
   const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };
-  log.info(startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
+  files.report('sconce', startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
   tokens.start();
   if (author === undefined) for (const line of inShort(entrances(settings, apis))) log.named('sconce.exposure').info(line);
   if (restored === undefined) await registry.loadAtStartup(startupModels(settings, store), stopping.signal);

@@ -13,6 +13,8 @@ _MOST_ENTRIES = 250_000
 _QUIET = linux.NO_SUID | linux.NO_DEVICES
 _MACHINE_FACTS = ("cpuinfo", "filesystems", "loadavg", "meminfo", "stat", "sys", "uptime", "version", "vmstat")
 _SHUT = "/.shut"
+# What a folder may hold beside a hidden file: each is a mount.
+_MOST_AROUND = 1000
 _OVER = "/.over"
 HOME = "/tmp/home"
 
@@ -113,29 +115,68 @@ def _make_proc(path: str, plan: RootPlan) -> None:
 
 
 def _shown(premises: Premises, plan: RootPlan) -> list:
-    """(name, real) of all that is bound, what contains others first; what is hidden lies on top of what shows it."""
+    """(name, real) of all that is bound, what contains others first; what is hidden is none of it."""
     real = {path: behind for path, behind in plan.shown if os.path.exists(behind)}
     real.update((path, path) for path in (*premises.shown, *(network_settings() if plan.with_network else ())))
     kept = outermost(real)
-    shut = [path for path in plan.hidden if any(path == top or path.startswith(f"{top}/") for top in kept)]
-    if not shut:
-        return [(path, real[path]) for path in kept]
-    for path in shut:
+    hidden = set(plan.hidden)
+    entries = {path: real[path] for path in kept}
+    for path in sorted(hidden):
+        top = next((top for top in kept if path == top or path.startswith(f"{top}/")), None)
+        if top is None:
+            continue
+        behind = real[top] + path[len(top) :]
+        if path != top and not os.path.isdir(behind):
+            _open_around(plan, os.path.dirname(path), os.path.dirname(behind), hidden, entries)
+        elif os.path.lexists(behind):
+            entries[path] = _shut_place(plan, behind)
         # Whatever is shown below a hidden folder was meant to be seen.
-        kept += [name for name in real if name.startswith(f"{path}/")]
-    entries = {**{path: real[path] for path in kept}, **{path: _shut_place(plan, path) for path in shut}}
+        entries.update((name, real[name]) for name in real if name.startswith(f"{path}/"))
     return [(path, entries[path]) for path in sorted(entries, key=lambda path: path.count("/"))]
+
+
+def _open_around(plan: RootPlan, folder: str, behind: str, hidden: set, entries: dict) -> None:
+    """A folder with a file in it that must not be seen is shown by all else that it holds.
+
+    Not by something on top of the file: that would come off when the file is renewed, and show the new one.
+    """
+    if entries.get(folder, "").startswith(plan.base + _SHUT):
+        return
+    place = _place(plan)
+    os.mkdir(place)
+    os.chmod(place, 0o755)
+    entries[folder] = place
+    try:
+        found = list(os.scandir(behind))
+    except OSError:
+        return
+    if len(found) > _MOST_AROUND:
+        print(f"{folder} has too much in it beside files of the server: nothing of it is shown", file=sys.stderr)
+        return
+    for entry in found:
+        name = os.path.join(folder, entry.name)
+        if name in hidden or name in entries:
+            continue
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), os.path.join(place, entry.name))
+        elif entry.is_dir() or entry.is_file():
+            entries[name] = entry.path
 
 
 def _shut_place(plan: RootPlan, path: str) -> str:
     """Something empty of the same kind that nobody may read."""
-    os.makedirs(plan.base + _SHUT, mode=0o711, exist_ok=True)
-    place = f"{plan.base}{_SHUT}/{len(os.listdir(plan.base + _SHUT))}"
+    place = _place(plan)
     if os.path.isdir(path):
         os.mkdir(place, 0o711)
     else:
         os.close(os.open(place, os.O_WRONLY | os.O_CREAT, 0o000))
     return place
+
+
+def _place(plan: RootPlan) -> str:
+    """The name of a new entry of the root's own that stands for one of the machine's."""
+    os.makedirs(plan.base + _SHUT, mode=0o711, exist_ok=True)
+    return f"{plan.base}{_SHUT}/{len(os.listdir(plan.base + _SHUT))}"
 
 
 def _bind(source: str, target: str, flags: int) -> None:

@@ -73,6 +73,18 @@ export function readTrustPolicy(file: string): TrustPolicy {
   return { file, signers, unsigned: parsed.data.unsigned };
 }
 
+/** The file of a trust policy and those that it names, absolute. One that cannot be read names none: whoever reads it for its signers says so. */
+export function filesOfTrustPolicy(file: string): readonly string[] {
+  let read: z.output<typeof document>;
+  try {
+    read = document.parse(parse(readFileSync(file, 'utf8'), { maxAliasCount: 100 }));
+  } catch {
+    return [file];
+  }
+  const named = read.signers.flatMap(({ key, certificates: chain, sigstore: keyless }) => [key, ...(chain?.roots ?? []), keyless?.trustedRoot]);
+  return [file, ...named.flatMap((name) => (name === undefined || name.includes('-----BEGIN') ? [] : [resolve(dirname(file), name)]))];
+}
+
 function parseYaml(content: string, fault: (what: string, cause: unknown) => Error): unknown {
   try {
     return parse(content, { maxAliasCount: 100 });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -50,13 +50,27 @@ describe('the PID file', () => {
     expect([temp, tmp].map((path) => recordedPid({ TMPDIR: path }))).toEqual([1, 2]);
   });
 
+  it('CF7 replaces a link that was laid for it, leaves alone what the link leads to, and is not read through one', () => {
+    const [victim, path] = [join(folder, 'victim'), join(folder, '.model_server.pid')];
+    writeFileSync(victim, 'untouched');
+    symlinkSync(victim, path);
+
+    writePidFile(env, 4711);
+
+    expect([readFileSync(victim, 'utf8'), recordedPid(env)]).toEqual(['untouched', 4711]);
+    rmSync(path);
+    writeFileSync(victim, '1');
+    symlinkSync(victim, path);
+    expect(recordedPid(env)).toBeUndefined();
+  });
+
   it('with something else than a number in it names no server', () => {
     writeFileSync(join(folder, '.model_server.pid'), 'twelve');
 
     expect(recordedPid(env)).toBeUndefined();
   });
 
-  it('names a running server only while that process is a server', async () => {
+  it('CF7 names a running server only while that process is a server', async () => {
     const other = await waits();
     const server = await waits('server-process.js');
 

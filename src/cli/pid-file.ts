@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -22,18 +22,21 @@ function isWritableFolder(path: string): boolean {
   }
 }
 
+/** Replaces what lies there: a link that somebody laid in a folder of everybody's would lead the number into a file of this user's. */
 export function writePidFile(env: Env, pid: number): void {
-  writeFileSync(pidFilePath(env), String(pid));
+  const path = pidFilePath(env);
+  rmSync(path, { force: true });
+  writeFileSync(path, String(pid), { flag: 'wx', mode: 0o644 });
 }
 
 export function removePidFile(env: Env): void {
   rmSync(pidFilePath(env), { force: true });
 }
 
-/** The number in the PID file; undefined when there is none, or no number in it. */
+/** The number in the PID file; undefined when there is none, or no number in it, or when it is a link. */
 export function recordedPid(env: Env): number | undefined {
   const path = pidFilePath(env);
-  if (!existsSync(path)) return undefined;
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined;
   const text = readFileSync(path, 'utf8').trim();
   return /^\d+$/.test(text) ? Number(text) : undefined;
 }

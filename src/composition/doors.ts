@@ -11,7 +11,7 @@ import { DEFAULT_HTTP_LIMITS } from '../listener/http-limits.js';
 import { TlsKeeper } from '../listener/tls-keeper.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Log } from '../observability/observer.js';
-import type { Protections } from '../observability/protections.js';
+import type { Protection, Protections } from '../observability/protections.js';
 
 /** Listeners and what they serve. Inference and management on one address are one listener; it shows the metrics page too, which also keeps its own. */
 export function httpDoorsOf({
@@ -93,6 +93,17 @@ export function corsHeaders({ corsAllowedOrigin, corsAllowedMethods, corsAllowed
     ['access-control-allow-headers', corsAllowedHeaders],
   ];
   return headers.flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []));
+}
+
+/** What is told at start of answers to web pages of others; undefined where there are none to tell of. */
+export function originsProtection({ corsAllowedOrigin }: Pick<Settings, 'corsAllowedOrigin'>): Protection | undefined {
+  const origins = (corsAllowedOrigin ?? '').split(/[\s,]+/);
+  if (!origins.includes('*')) return undefined;
+  return {
+    name: 'web pages',
+    holds: false,
+    says: 'every web page may read answers and ask for predictions (cors_allowed_origin=*); name the origins that may',
+  };
 }
 
 /** Which names and web pages the requests of a listener may name. A public one is reached by names that the server cannot know, unless they are listed. */

@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { chainFiles, headPathOf } from '../admission/audit-files.js';
+import { filesOfTrustPolicy } from '../authenticity/read-trust-policy.js';
 import type { EnclosureOptions } from '../backends/python/enclosure.js';
 import { UserIds } from '../backends/python/user-ids.js';
 import { SandboxPolicy } from '../backends/sandbox-policy.js';
@@ -47,11 +50,34 @@ export function createAuthorSandbox(settings: Settings, ownFiles: readonly strin
   return isAskedFor ? createSandbox(settings, ownFiles) : undefined;
 }
 
-/** The files that a server reads and writes itself, whose content is no model's business. */
+/** The files and folders that a server reads and writes itself, whose content is no model's business: by the names that they have and by what lies behind links. */
 export function serverFiles(settings: Settings, cwd: string, folders: readonly string[]): readonly string[] {
-  const { configFile, keystore, privateKeyFile, modelStore, workflowStore, cacheDir } = settings;
-  const named = [configFile, keystore, privateKeyFile, modelStore, workflowStore, cacheDir].flatMap((path) => (path === undefined ? [] : [resolve(cwd, path)]));
-  return [join(cwd, 'key_file.json'), join(cwd, 'config.properties'), ...named, ...folders];
+  const { configFile, modelStore, workflowStore, cacheDir, quarantineDir, tokensFile } = settings;
+  const { keystore, privateKeyFile, certificateFile, clientCaFile, trustPolicy } = settings;
+  const audit = settings.auditLog === undefined || ['', 'off'].includes(settings.auditLog) ? undefined : resolve(cwd, settings.auditLog);
+  const named = [
+    'key_file.json',
+    'config.properties',
+    ...[configFile, modelStore, workflowStore, cacheDir, quarantineDir, tokensFile, tenantsFileOf(settings)],
+    ...[keystore, privateKeyFile, certificateFile, clientCaFile],
+    ...(trustPolicy === undefined ? [] : filesOfTrustPolicy(resolve(cwd, trustPolicy))),
+    ...(audit === undefined ? [] : [audit, headPathOf(audit), ...chainFiles(audit)]),
+    ...folders,
+  ].flatMap((path) => (path === undefined || path === '' ? [] : [resolve(cwd, path)]));
+  return [...new Set(named.flatMap((path) => [path, ...behind(path)]))];
+}
+
+/** Where a link of that name leads; nothing where there is none yet. */
+function behind(path: string): readonly string[] {
+  try {
+    return [realpathSync(path)];
+  } catch {
+    return [];
+  }
+}
+
+function tenantsFileOf({ sources }: Pick<Settings, 'sources'>): string | undefined {
+  return sources.get('sconce_tenants')?.text;
 }
 
 /** Encloses a process as workers will be, and tells what held. */

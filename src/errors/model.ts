@@ -32,6 +32,11 @@ export const DisciplineRefused = defineError<{ model: string; why: string }>('DI
   type: 'InvalidModelException',
   says: ({ model, why }) => `Model ${model} cannot be served as its model-config.yaml says: ${why}.`,
 });
+/** An archive asks for more than the API lets callers ask for. */
+export const TooManyWorkers = defineError<{ most: number }>('TOO_MANY_WORKERS', {
+  kind: 'invalid',
+  says: ({ most }) => `More than ${most} workers of one model are not allowed.`,
+});
 /** The archive could not be unpacked: broken, over a limit, or a path that leaves its folder. */
 export const ArchiveUnreadable = defineError<{ url: string; why: string }>('ARCHIVE_UNREADABLE', {
   kind: 'bug',

@@ -1,10 +1,12 @@
 import { Invariant } from '../errors/admission.js';
+import { InputRefused } from '../errors/inputs.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { InputRules } from '../inference/input-rules.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import { RequestView } from '../inference/request-view.js';
 import type { Log, Observer } from '../observability/observer.js';
+import { type TaskOptions, TaskTimedOut } from '../threads/task-pool.js';
 import { guardedAnswer } from './guards/guarded-answer.js';
 import { type FindGuard, Judges } from './guards/judges.js';
 import type { InspectOutcome, InspectTask } from './inspect-thread.js';
@@ -12,12 +14,12 @@ import { type Inspected, Inspector } from './inspector.js';
 import { ruledAnswer } from './output-rule.js';
 import { textsOf } from './texts.js';
 
-/** Longer bodies are inspected on a thread: the event loop has other clients. */
-const INLINE_BYTES = 65_536;
+/** For an inspection on a thread, its wait for one included: a schema can be made to take for ever over a short body. */
+const TIMEOUT_MS = 10_000;
 
 /** What all inspections share. */
 export interface InspectionParts {
-  readonly pool: { run(task: InspectTask, tenant: string | undefined): Promise<InspectOutcome> };
+  readonly pool: { run(task: InspectTask, options: TaskOptions): Promise<InspectOutcome> };
   readonly guards: FindGuard;
   readonly observer: Observer;
   readonly log: Log;
@@ -58,7 +60,7 @@ export class Inspection {
   /** Never throws, and never loses a request. */
   offer(request: InferenceRequest, answer: Answer): void {
     const sizeBytes = request.inputs.reduce((sum, { value }) => sum + value.byteLength, 0);
-    const isShort = sizeBytes <= INLINE_BYTES;
+    const isShort = this.#inspector.isQuickFor(sizeBytes);
     if (isShort && this.#before.isEmpty && this.#last === undefined) return this.#inline(request, answer);
     const turn = this.of.ordered ? (this.#last ?? Promise.resolve()) : Promise.resolve();
     const handed = this.#later(request, answer, isShort, turn).finally(() => {
@@ -88,7 +90,11 @@ export class Inspection {
   }
 
   async #onThread({ inputs, headers }: InferenceRequest): Promise<Inspected> {
-    const outcome = await this.parts.pool.run({ rules: this.rules, key: this.of.key, request: { inputs, headers } }, this.of.tenant);
+    const task = { rules: this.rules, key: this.of.key, request: { inputs, headers } };
+    const outcome = await this.parts.pool.run(task, { tenant: this.of.tenant, timeoutMs: TIMEOUT_MS }).catch((error: unknown) => {
+      if (!(error instanceof TaskTimedOut)) throw error;
+      throw InputRefused({ status: 422, place: '', rule: 'schema', what: `it took longer than ${TIMEOUT_MS / 1000} s to be inspected` });
+    });
     if (outcome.kind === 'passed') return outcome.request;
     const { code, kind, message, rendering, reason } = outcome.error;
     throw new SconceError(code, kind, message, rendering, reason);

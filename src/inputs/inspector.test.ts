@@ -45,15 +45,15 @@ describe('bounds on JSON', () => {
     expect(outcome(of, text)).toBe(expected);
   });
 
-  it('hold for text that is nested a hundred thousand times, at once', () => {
+  it('IN2 hold for text that is nested a hundred thousand times, at once', () => {
     expect(outcome(of, '['.repeat(100_000))).toContain('json.maxDepth');
   });
 
-  it('no UTF-8 is no JSON', () => {
+  it('IN6 no UTF-8 is no JSON', () => {
     expect(outcome(of, Uint8Array.from([0x22, 0xc0, 0x80, 0x22]))).toContain('its bytes are not what its type says');
   });
 
-  it('__proto__ and constructor are plain keys, and stay what they are', () => {
+  it('IN3 __proto__ and constructor are plain keys, and stay what they are', () => {
     const text = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}';
 
     expect(outcome(inspector({ text: { html: 'strip' } }), text)).toBe(text);
@@ -71,7 +71,7 @@ describe('content types', () => {
     expect(outcome(of, png, 'image/png')).not.toContain('415');
   });
 
-  it('that are not listed, or not what the bytes are, are refused with 415', () => {
+  it('IN7 that are not listed, or not what the bytes are, are refused with 415', () => {
     expect(outcome(of, 'hello', 'text/plain')).toBe(`415 ${at('contentTypes', 'its body', 'it has to be one of application/json, image/*')}`);
     expect(outcome(of, 'hello', '')).toContain('415');
     expect(outcome(of, '<svg onload="x"/>', 'image/png')).toContain('its bytes are not what its type says');
@@ -97,7 +97,7 @@ describe('a JSON Schema', () => {
     expect(outcome(of, 'hello', 'text/plain')).toContain('415');
   });
 
-  it('takes no time over a text that would keep a backtracking engine busy for ever', () => {
+  it('IN5 takes no time over a text that would keep a backtracking engine busy for ever', () => {
     expect(outcome(of, JSON.stringify({ prompt: `${'a'.repeat(50_000)}!` }))).toContain('422');
   });
 
@@ -106,7 +106,7 @@ describe('a JSON Schema', () => {
     ['has no end', { type: 'nonsense' }, 'schema'],
     ['has a million places', { enum: Array.from({ length: 20_000 }, (_, n) => n) }, 'more than 10000 places'],
     ['has a pattern that RE2 does not know', { pattern: '(?=a)' }, 'schema'],
-  ])('that %s is refused at registration', (_what, schema, message) => {
+  ])('IN10 that %s is refused at registration', (_what, schema, message) => {
     expect(() => inspector({ schema })).toThrow(message);
   });
 
@@ -137,7 +137,7 @@ describe('tensors', () => {
     expect(outcome(of, v2(input))).toBe(refusal === '' ? v2(input) : `422 ${refusal}`);
   });
 
-  it('that are not finite are refused, in JSON and as bytes', () => {
+  it('IN4 that are not finite are refused, in JSON and as bytes', () => {
     expect(outcome(of, v2({ data: [0, 1] }).replace('[0,1]', '[NaN,1]'))).toContain('tensors.finite');
     const json = JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], parameters: { binary_data_size: 8 } }] });
     const packed = (...values: readonly number[]) => Buffer.concat([Buffer.from(json), Buffer.from(Float32Array.from(values).buffer)]);
@@ -150,13 +150,13 @@ describe('tensors', () => {
     expect(outcome(of, packed(0), 'application/octet-stream', headers)).toContain('8 bytes were announced, 4 are there');
   });
 
-  it('that no rule names fall under the rule without a name; one that is missing is missed', () => {
+  it('IN4 that no rule names fall under the rule without a name; one that is missing is missed', () => {
     expect(outcome(of, v2({ data: [0, 1] }, { name: 'y', datatype: 'INT64', shape: [4], data: [1, 2, 3, 4] }))).toContain('more than 3 elements');
     expect(outcome(of, v2({ data: [0, 1] }, { name: 'y', datatype: 'UINT8', shape: [2 ** 40, 2 ** 40], data: [] }))).toContain('more elements than can be');
     expect(outcome(of, JSON.stringify({ inputs: [{ name: 'y', datatype: 'INT64', shape: [1], data: [1] }] }))).toContain('the tensor "x" is missing');
   });
 
-  it('of BYTES have to add up', () => {
+  it('IN4 of BYTES have to add up', () => {
     const bytes = inspector({ tensors: [{ datatype: 'BYTES' }] });
     const json = JSON.stringify({ inputs: [{ name: 't', datatype: 'BYTES', shape: [1], parameters: { binary_data_size: 6 } }] });
     const headers: HeaderPair[] = [['inference-header-content-length', String(json.length)]];
@@ -173,7 +173,7 @@ describe('text', () => {
     ['invisible', 'a\u200bb', 'it holds characters that nobody sees'],
     ['invisible', `hi${String.fromCodePoint(0xe0041)}`, 'it holds characters that nobody sees'],
     ['encoding', '\ud800', 'it is no whole Unicode text'],
-  ])('with hidden characters is refused by the rule %s', (rule, text, what) => {
+  ])('IN6 with hidden characters is refused by the rule %s', (rule, text, what) => {
     expect(outcome(inspector({ text: {} }), JSON.stringify({ p: text }))).toBe(`422 ${at(`text.${rule}`, '/p', what)}`);
   });
 
@@ -191,7 +191,7 @@ describe('text', () => {
     );
   });
 
-  it('is denied behind its normal form: a word in look-alike characters is the word', () => {
+  it('IN6 is denied behind its normal form: a word in look-alike characters is the word', () => {
     const of = inspector({ text: { normalize: 'NFKC', invisible: 'strip', deny: ['(?i)ignore previous'] } });
 
     expect(outcome(of, '{"p":"ＩＧＮＯＲＥ pre\u200bvious"}')).toBe(`422 ${at('text.deny', '/p', 'it holds what the model does not take')}`);
@@ -244,7 +244,7 @@ describe('images', () => {
     return Buffer.concat([Buffer.from('47494638396101000100000000', 'hex'), ...Array.from({ length: frames }, () => frame), Buffer.from([0x3b])]);
   };
 
-  it('are measured by their head, before a pixel is decoded', () => {
+  it('IN1 are measured by their head, before a pixel is decoded', () => {
     expect(outcome(of, png(1000, 1000), 'image/png')).not.toContain('422');
     expect(outcome(of, png(1001, 1000), 'image/png')).toContain('more than 1000000 pixels');
     expect(outcome(of, png(30_000, 30_000), '')).toContain('wider or higher than 20000 pixels');
@@ -252,7 +252,7 @@ describe('images', () => {
     expect(outcome(of, png(1, 1).subarray(0, 12), 'image/png')).toContain('its head cannot be read');
   });
 
-  it('have as many frames as they have, whatever they are called', () => {
+  it('IN1 have as many frames as they have, whatever they are called', () => {
     const actl = Buffer.alloc(20);
     actl.writeUInt32BE(8, 0);
     actl.write('acTL', 4);
@@ -269,7 +269,7 @@ describe('images', () => {
     expect(outcome(of, Buffer.from([0, 1, 2, 3]), 'application/octet-stream')).toContain('415');
   });
 
-  it('as TIFF with directories in a circle are refused', () => {
+  it('IN1 as TIFF with directories in a circle are refused', () => {
     const circle = Buffer.from('49492a0008000000000008000000', 'hex');
 
     expect(outcome(inspector({ images: { formats: ['tiff'] } }), circle, 'image/tiff')).toContain('422');

@@ -7,6 +7,7 @@ import { checkImage } from './image-rule.js';
 import { checkJsonLimits } from './json-limits.js';
 import { agrees, isJsonType, sniffedType, textOf } from './media-type.js';
 import { type Box, textPlaces } from './places.js';
+import { schemaCost } from './schema-cost.js';
 import { compileSchema, type SchemaCheck } from './schema-rule.js';
 import { checkTensors } from './tensor-rule.js';
 import { type TextCheck, textCheck } from './text-rule.js';
@@ -20,6 +21,10 @@ export interface Inspected {
 /** Parts that bear a file's name or a single body have no name of their own in messages. */
 const BODY_NAMES = new Set(['body', 'data']);
 const EMPTY = new Uint8Array();
+/** Longer bodies are inspected on a thread: the event loop has other clients. */
+const INLINE_BYTES = 65_536;
+/** Of a schema over a body: some ten milliseconds. */
+const QUICK_STEPS = 5_000_000;
 
 /**
  * Holds requests to the rules of one model, in the order of their cost: size, type, JSON bounds, schema, tensors, image, text. What a rule changes
@@ -27,13 +32,20 @@ const EMPTY = new Uint8Array();
  */
 export class Inspector {
   readonly #schema: SchemaCheck | undefined;
+  readonly #stepsPerByte: number;
   readonly #texts: readonly { readonly at: readonly string[]; readonly check: TextCheck }[];
 
   constructor(readonly rules: InputRules) {
     const schema = rules.schema === undefined ? undefined : compileSchema(rules.schema);
     if (typeof schema === 'string') throw new TypeError(schema);
     this.#schema = schema;
+    this.#stepsPerByte = schemaCost(rules.schema);
     this.#texts = rules.text.map((rule) => ({ at: rule.at, check: textCheck(rule) }));
+  }
+
+  /** Whether a body of that length is inspected in a few milliseconds, whatever is in it. */
+  isQuickFor(sizeBytes: number): boolean {
+    return sizeBytes <= INLINE_BYTES && this.#stepsPerByte * sizeBytes <= QUICK_STEPS;
   }
 
   /** Throws InputRefused, and BadInput for binary tensors whose sizes don't add up. */

@@ -1,8 +1,11 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { compilePattern } from './pattern.js';
 
-/** Places of a schema that only a hostile one exceeds. */
+/** Places of a schema that only a hostile one exceeds: it is compiled on the event loop. */
 const MAX_NODES = 10_000;
+const MAX_SCHEMAS = 2000;
+/** The compiler goes down with each reference that leads further. */
+const MAX_TARGETS = 100;
 const MAX_DEPTH = 64;
 
 /** Where a value breaks a schema: a JSON pointer and what the schema says there. undefined for a value that is as it should be. */
@@ -18,7 +21,13 @@ export function compileSchema(schema: Readonly<Record<string, unknown>> | boolea
       allErrors: false,
       validateFormats: false,
       ownProperties: true,
-      code: { regExp: Object.assign(regExp, { code: '' }) },
+      // It would print whole programs.
+      logger: false,
+      code: {
+        // Which takes longer than all else, and grows with the square of the schema.
+        optimize: false,
+        regExp: Object.assign(regExp, { code: '' }),
+      },
     }).compile(schema);
     return (value) => {
       if (validate(value)) return undefined;
@@ -41,14 +50,21 @@ function regExp(expression: string): { test(text: string): boolean; toString(): 
 
 function refusal(schema: unknown): string | undefined {
   let nodes = 0;
+  let schemas = 0;
+  const targets = new Set<string>();
   const walk = (node: unknown, depth: number): string | undefined => {
     nodes += 1;
     if (nodes > MAX_NODES) return `more than ${MAX_NODES} places`;
     if (depth > MAX_DEPTH) return `deeper than ${MAX_DEPTH} levels`;
     if (typeof node !== 'object' || node === null) return undefined;
+    if (!Array.isArray(node)) schemas += 1;
+    if (schemas > MAX_SCHEMAS) return `more than ${MAX_SCHEMAS} schemas`;
     for (const [key, member] of Object.entries(node)) {
-      if ((key === '$ref' || key === '$dynamicRef') && typeof member === 'string' && !member.startsWith('#'))
-        return `the reference ${member} leads out of the document`;
+      if ((key === '$ref' || key === '$dynamicRef') && typeof member === 'string') {
+        if (!member.startsWith('#')) return `the reference ${member} leads out of the document`;
+        targets.add(member);
+        if (targets.size > MAX_TARGETS) return `references to more than ${MAX_TARGETS} places`;
+      }
       const wrong = walk(member, depth + 1);
       if (wrong !== undefined) return wrong;
     }

@@ -44,7 +44,7 @@ describe('a URL', () => {
     'https://',
     'dogs.mar',
     '',
-  ])('UR5, UR6, UR7: %j is refused in the words of TorchServe', (url) => {
+  ])('UR5 UR6 UR7 %j is refused in the words of TorchServe', (url) => {
     const error = refusal(() => models.check(url));
 
     expect(LocationRefused.is(error)).toBe(true);

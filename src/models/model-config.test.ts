@@ -151,11 +151,6 @@ handler: { depth: [1, { deep: true }] }
     ['- a\n- b', 'is not a mapping'],
     ['just text', 'is not a mapping'],
     ['a: 1\n---\nb: 2', 'cannot be read'],
-    ['['.repeat(200_000), 'cannot be read'],
-    [
-      `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefgh'].map((name, at) => `${name}: &${name} [${`*${'abcdefg'.charAt(at)},`.repeat(9)}]`).join('\n')}`,
-      'cannot be read',
-    ],
   ])('that cannot be used is told of and counts as none', (content, why) => {
     const { config, lines } = read(content);
 
@@ -163,7 +158,36 @@ handler: { depth: [1, { deep: true }] }
     expect(lines).toEqual([expect.stringContaining(`ERROR model-config.yaml ${why}`)]);
   });
 
+  it.each([
+    ['YM1 is nested without end', '['.repeat(200_000), 'It is nested deeper than 50 levels'],
+    ['YM1 multiplies by its aliases', aliasBomb(9), 'Its aliases stand for more than 1000 copies'],
+    ['YM2 names a class of Java (CVE-2022-1471)', 'a: !!javax.script.ScriptEngineManager [x]', 'Unresolved tag'],
+    ['YM2 names a function of Python', 'a: !!python/object/apply:os.system [id]', 'Unresolved tag'],
+    ['YM2 includes a file', 'a: !include /etc/passwd', 'Unresolved tag'],
+  ])('that %s is refused with its model: no mistake of an honest author', (_, content, why) => {
+    expect(() => read(content)).toThrow(`model-config.yaml is refused: ${why}`);
+  });
+
+  it('YM4 with figures beyond measure leaves them out, and those below the least are the least', () => {
+    const { config } = read('minWorkers: 1000000000000\nbatchSize: -1\nmaxBatchDelay: 1.0e+308\nresponseTimeout: 0\njobQueueSize: .inf\ndeviceIds: [1, x]\n');
+
+    expect(config).toMatchObject({ minWorkers: undefined, batchSize: 1, maxBatchDelayMs: undefined, responseTimeoutS: undefined, jobQueueSize: undefined });
+    expect(config.deviceIds).toBeUndefined();
+  });
+
   it('that is empty counts as a file that sets nothing', () => {
     expect(read('# nothing\n')).toEqual({ config: { ...noModelConfig(), file: 'model-config.yaml' }, lines: [] });
   });
 });
+
+/** Lists of nine aliases each of the list before it. */
+function aliasBomb(levels: number): string {
+  const lines = Array.from(
+    { length: levels },
+    (_, level) =>
+      `a${level}: &a${level} [${Array(9)
+        .fill(level === 0 ? 'x' : `*a${level - 1}`)
+        .join()}]`,
+  );
+  return lines.join('\n');
+}

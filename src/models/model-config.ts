@@ -1,7 +1,8 @@
+import { ArchiveInvalid } from '../errors/model.js';
 import type { ModelConfig, SandboxNeeds, SconceModelConfig } from '../inference/model-config.js';
 import type { WorkerLimits } from '../inference/worker-limits.js';
 import type { Log } from '../observability/observer.js';
-import { parseYaml } from './yaml-document.js';
+import { HostileYaml, parseYaml } from './yaml-document.js';
 
 const INT_MAX = 2_147_483_647;
 
@@ -43,13 +44,14 @@ export function noModelConfig(): ModelConfig {
 
 /**
  * Reads model-config.yaml with YAML 1.1's typing, as PyYAML does; of a key that stands twice the last counts. TorchServe is lenient here: a key of the wrong type is warned about and ignored, and a
- * document that cannot be read counts as none. Time-outs that it does not name stay unset.
+ * document that cannot be read counts as none. Time-outs that it does not name stay unset. Throws ArchiveInvalid for a document that is made to harm its readers.
  */
 export function parseModelConfig(content: string, file: string, log: Log): ModelConfig {
   let raw: unknown;
   try {
     raw = parseYaml(content);
   } catch (error) {
+    if (error instanceof HostileYaml) throw ArchiveInvalid({ message: `${file} is refused: ${error.message}.` }, error);
     log.error(`${file} cannot be read and is left out: ${error instanceof Error ? error.message : String(error)}`);
     return noModelConfig();
   }

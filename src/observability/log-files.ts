@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type LineSink, LineWriter } from './line-writer.js';
+import { printable } from './printable.js';
 import { RollingFile } from './rolling-file.js';
 import { logTimestamp } from './timestamp.js';
 
@@ -18,7 +19,8 @@ export interface LogFilesOptions {
 
 /**
  * TorchServe's five log files and its console, in its formats. access and metrics: `{time} - {message}`; ts, model and console:
- * `{time} [{LEVEL}] {thread} {logger} - {message}`. Line breaks in a message are kept, as log4j keeps them, except in the access log.
+ * `{time} [{LEVEL}] {thread} {logger} - {message}`. Line breaks in a message of the server log are kept, as log4j keeps them, and what follows one is set in:
+ * no text of somebody else looks like a line of its own, and none has control characters for the terminal that shows it.
  */
 export class LogFiles {
   readonly #files: RollingFile[] = [];
@@ -52,35 +54,36 @@ export class LogFiles {
   access(message: string, facts: Readonly<Record<string, unknown>>): void {
     const atMs = Date.now();
     const time = logTimestamp(atMs);
-    const line = message.replace(/[\r\n]/g, ' ');
+    const line = printable(message.replace(/[\r\n]/g, ' '));
     this.#access.line(`${time} - ${line}`);
     this.#console.line(`${time} [INFO ] http ACCESS_LOG - ${line}`);
     this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'access', ...facts }));
   }
 
   server(level: Level, logger: string, message: string): void {
-    const atMs = Date.now();
-    const line = `${logTimestamp(atMs)} [${level.padEnd(5)}] main ${logger} - ${message}`;
-    this.#server.line(line);
-    this.#console.line(line);
-    this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'server', level, logger, message }));
+    this.#serverEvent(level, logger, message, message.split('\n').map(printable).join('\n\t'));
+  }
+
+  /** An event of many lines of the server's own, as they are. */
+  report(logger: string, text: string): void {
+    this.#serverEvent('INFO', logger, text, text);
   }
 
   /** Of a worker of this tenant, if it has one whose logs are apart. */
   model(level: Level, thread: string, message: string, tenant?: string): void {
     const atMs = Date.now();
-    const line = `${logTimestamp(atMs)} [${level.padEnd(5)}] ${thread} MODEL_LOG - ${message}`;
+    const line = `${logTimestamp(atMs)} [${level.padEnd(5)}] ${thread} MODEL_LOG - ${printable(message)}`;
     this.#apart(tenant, 'model', this.#model).line(line);
     this.#console.line(line);
     this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'model', level, thread, message, tenant }));
   }
 
   modelMetric(message: string, tenant?: string): void {
-    this.#apart(tenant, 'metrics', this.#modelMetrics).line(`${logTimestamp(Date.now())} - ${message}`);
+    this.#apart(tenant, 'metrics', this.#modelMetrics).line(`${logTimestamp(Date.now())} - ${printable(message)}`);
   }
 
   serverMetric(message: string): void {
-    this.#serverMetrics.line(`${logTimestamp(Date.now())} - ${message}`);
+    this.#serverMetrics.line(`${logTimestamp(Date.now())} - ${printable(message)}`);
   }
 
   flush(): void {
@@ -90,6 +93,14 @@ export class LogFiles {
   async close(): Promise<void> {
     this.flush();
     await Promise.all(this.#files.map((file) => file.close()));
+  }
+
+  #serverEvent(level: Level, logger: string, message: string, shown: string): void {
+    const atMs = Date.now();
+    const line = `${logTimestamp(atMs)} [${level.padEnd(5)}] main ${logger} - ${shown}`;
+    this.#server.line(line);
+    this.#console.line(line);
+    this.#json?.line(JSON.stringify({ time: new Date(atMs).toISOString(), log: 'server', level, logger, message }));
   }
 
   /** The file of one tenant, opened with its first line; the file of all where it can't be. */

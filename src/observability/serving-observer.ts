@@ -1,7 +1,6 @@
 import type { LogFiles } from './log-files.js';
 import type { Metrics, MetricTeller } from './metrics.js';
 import type { GrpcAnswered, HttpAnswered, Observer } from './observer.js';
-import { printable } from './printable.js';
 import { redactedTarget } from './redacted-target.js';
 import { isMetricLine } from './worker-metric-line.js';
 
@@ -72,6 +71,6 @@ export class ServingObserver implements Observer {
   workerOutput(workerName: string, stream: 'stdout' | 'stderr', line: string): void {
     const teller = this.tellerOf?.(workerName);
     if (isMetricLine(line) && this.metrics.worker(line, teller)) return;
-    this.files.model(stream === 'stdout' ? 'INFO' : 'WARN', `${workerName}-${stream}`, printable(line.slice(0, MAX_LINE_CHARS)), teller?.tenant);
+    this.files.model(stream === 'stdout' ? 'INFO' : 'WARN', `${workerName}-${stream}`, line.slice(0, MAX_LINE_CHARS), teller?.tenant);
   }
 }

@@ -1,3 +1,4 @@
+import { TooManyWorkers } from '../errors/model.js';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import type { RegisterWish } from './model-service.js';
@@ -59,7 +60,7 @@ const DEFAULT_RETRY_WINDOW_S = 300;
 
 /**
  * Precedence as TorchServe has it (contract 7.4): batch settings: call > yaml > `models` JSON > default. Time-outs: yaml > `models` JSON > call > server.
- * Workers: a complete yaml pair > call or `models` JSON > default. `wish` is undefined for a model loaded at start.
+ * Workers: a complete yaml pair > call or `models` JSON > default. `wish` is undefined for a model loaded at start. Throws TooManyWorkers.
  */
 export function resolveLimits(
   { config, backend }: Pick<ServableModel, 'config' | 'backend'>,
@@ -68,6 +69,7 @@ export function resolveLimits(
   defaults: ServerDefaults,
 ): VersionLimits {
   const [minWorkers, maxWorkers] = resolveWorkers(config, configured, wish, defaults);
+  if (minWorkers > MAX_WORKERS_PER_MODEL) throw TooManyWorkers({ most: MAX_WORKERS_PER_MODEL });
   return {
     minWorkers,
     maxWorkers,

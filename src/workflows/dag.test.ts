@@ -32,7 +32,7 @@ describe('a graph', () => {
     ['two starts', { a: ['b'], c: ['b'] }, 'DAG should have only one start node (a, c)'],
     ['no start', { a: ['b'], b: ['a'] }, 'DAG should have only one start node (every node follows another)'],
     ['a circle behind its start', { s: ['a'], a: ['b'], b: ['a', 'end'] }, 'Not a valid DAG (a circle holds up a, b, end)'],
-  ])('with %s is refused in the words of TorchServe, with the nodes', (_what, edges, message) => {
+  ])('WF1 with %s is refused in the words of TorchServe, with the nodes', (_what, edges, message) => {
     expect(() => aDag(edges)).toThrow(
       expect.objectContaining({ code: 'DAG_INVALID', message, rendering: { http: 400, grpc: 3, type: 'InvalidDAGException' } }),
     );

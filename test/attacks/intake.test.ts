@@ -121,6 +121,11 @@ const ATTACKS: readonly (readonly [string, string, () => Promise<Buffer>])[] = [
   ['a name twice', 'a.mar', () => renamed([...['a1', 'a2'].map((name) => [name, 'x'] as const)], 'a2', 'a1')],
   ['a file that is a folder', 'a.mar', async () => zip(['a', 'a/b'].map((name) => [name, 'x'] as const))],
   ['a folder that is a file', 'a.mar', async () => zip(['a/b', 'a'].map((name) => [name, 'x'] as const))],
+  [
+    'AR7 XX9 a second manifest in a MAR-INF of other letters',
+    'a.mar',
+    async () => zip(['MAR-INF/MANIFEST.json', 'mar-inf/manifest.json'].map((name) => [name, '{}'] as const)),
+  ],
   ['a path too deep', 'a.mar', () => zip([[`${'d/'.repeat(100)}f`, 'x']])],
   ['a ratio bomb', 'a.mar', () => zip([['zeros', ZEROS]])],
   ['too many bytes', 'a.mar', () => zip([...'ab'].map((name) => [name, ZEROS] as const))],
@@ -189,12 +194,12 @@ describe('the intake refuses', () => {
   });
 
   it.each([
-    ['a configFile outside the archive', { configFile: '../../../canary' }],
-    ['a configFile that is a whole path', { configFile: '/etc/hostname' }],
-    ['a serializedFile outside the archive', { serializedFile: '../../../store/other.onnx' }],
-    ['a name with a line break', { modelName: 'a\nINFO all is well' }],
-    ['a version with a line break', { modelVersion: '1\r\nx-evil: 1' }],
-    ['a version with a slash', { modelVersion: '1/../2' }],
+    ['AR10 a configFile outside the archive', { configFile: '../../../canary' }],
+    ['AR10 a configFile that is a whole path', { configFile: '/etc/hostname' }],
+    ['AR10 a serializedFile outside the archive', { serializedFile: '../../../store/other.onnx' }],
+    ['AR10 a name with a line break', { modelName: 'a\nINFO all is well' }],
+    ['AR10 a version with a line break', { modelVersion: '1\r\nx-evil: 1' }],
+    ['AR10 a version with a slash', { modelVersion: '1/../2' }],
   ])('a manifest with %s, and nothing of it stays in the work folder', async (_, model) => {
     const name = await archive(join(folder, 'store'), { name: 'bad', handler: 'echo.py', model });
 

@@ -15,7 +15,7 @@ it('the built-in detector gives the scores that the training script gives', () =
   for (const [, score, text] of lines) expect(guard.score(text ?? '')).toBeCloseTo(Number(score), 9);
 });
 
-it('docs/inputs.md tells the figures that the weights have', () => {
+it('IN8 docs/inputs.md tells the figures that the weights have', () => {
   const page = readFileSync(join(ROOT, 'docs', 'inputs.md'), 'utf8');
   const figures = stdout.split('\n').filter((line) => line.includes('95 %'));
 

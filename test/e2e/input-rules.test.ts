@@ -106,7 +106,7 @@ describe('a model with guards', () => {
     expect([attack.status, attack.json()]).toMatchObject([422, { message: 'The answer is refused by the guard "prompt-injection": it looks like an attack' }]);
   });
 
-  it('whose guard is gone refuses everything', async () => {
+  it('IN9 whose guard is gone refuses everything', async () => {
     expect((await server.manage('DELETE', '/models/judge')).status).toBe(200);
 
     expect((await ask('good', 'hello')).json()).toMatchObject({ message: 'The request is refused by the guard "judge": it could not judge' });
