@@ -620,6 +620,7 @@ describe('TN6 a store of its own', () => {
       await server.serve(['plain=double.onnx'], {
         acme: { store: 'acmes' },
         beta: { store: 'betas' },
+        snapshots: 'write',
         config: { allowed_urls: 'file://.*', sconce_store_roots: server.store, sconce_security: 'standard' },
       });
       const register = (token: string, url: string, name: string) =>
@@ -635,6 +636,14 @@ describe('TN6 a store of its own', () => {
       expect((await register(server.acme, `file://${join(server.store, 'operators.mar')}`, 'acme-fetched')).status).toBe(200);
       expect(existsSync(join(server.folder, 'acmes', 'operators.mar'))).toBe(true);
       expect(server.log('ts_log.log')).toMatch(/tenants: acme, beta: each sees and uses what it owns/);
+
+      server.signal('SIGTERM');
+      await server.exited;
+      await server.start({ tokens: true, snapshots: 'restore' });
+      const listed = async (token: string) => (await call(`${server.management}/models`, { headers: bearer(token) })).json();
+      expect(await listed(server.acme)).toEqual({ models: [{ modelName: 'acme-fetched', modelUrl: 'operators.mar' }] });
+      expect(await listed(server.beta)).toEqual({ models: [{ modelName: 'beta-x', modelUrl: 'secret.mar' }] });
+      expect(await missing('secret.mar')).toEqual(await missing('nothing.mar'));
     } finally {
       await server.dispose();
     }
