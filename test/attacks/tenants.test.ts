@@ -11,7 +11,7 @@ import { type CallOptions, call, RunningServer } from '../e2e/running-server.js'
 import { archive } from '../fixtures/archives.js';
 import { collected, GrpcClient, type Rpc } from '../fixtures/grpc-client.js';
 import { TenantServer } from '../fixtures/tenant-servers.js';
-import { aToken, auditOf, bearer, double, keysOf } from '../fixtures/token-servers.js';
+import { aToken, auditOf, bearer, double, entrancesOf, keysOf } from '../fixtures/token-servers.js';
 import { workflowArchive } from '../fixtures/workflows.js';
 
 const TENSOR = JSON.stringify({ inputs: [{ name: 'x', shape: [1, 3], datatype: 'FP32', data: [1, 2, 3] }] });
@@ -291,6 +291,11 @@ describe('two tenants on one server', () => {
     }
     expect((await call(`${server.metrics}/metrics`, { headers: bearer(strange) })).status).toBe(400);
     expect((await asAcme(`${server.management}/token?type=management`)).status).toBe(400);
+    const entrances = await entrancesOf(server);
+    expect(entrances.some(({ who }) => who.includes('token strange'))).toBe(false);
+    expect(entrances.find(({ scope }) => scope === 'token-admin')?.who).not.toContain('token acme');
+    expect(entrances.find(({ scope }) => scope === 'manage')?.who).toContain('token acme');
+    expect(entrances.find(({ route }) => route === '/metrics')?.scope).toBe('metrics');
     expect(auditOf(server)).toContainEqual(
       expect.objectContaining({ verb: 'authorize', who: 'token:strange', tenant: 'gamma', result: 'TOKEN_REFUSED', why: 'tenant' }),
     );
