@@ -3,9 +3,10 @@ import type { Scope } from '../admission/scope.js';
 import { readTokensFile, type StoredToken } from '../admission/tokens-file.js';
 import type { ApiName } from '../api/route.js';
 import type { Settings } from '../config/settings.js';
-import type { Principal } from '../inference/principal.js';
+import { DEFAULT_TENANT, type Principal } from '../inference/principal.js';
 import { type ApiParts, methodsOf, routesOf } from './apis.js';
 import { grpcDoorsOf, httpDoorsOf } from './doors.js';
+import { listedTenants } from './tenants.js';
 import { tlsPrincipals, tokensFileOf } from './tokens.js';
 
 /** One way into the server: what is called, where, and what the caller has to have. */
@@ -66,10 +67,16 @@ export function whoMay(settings: Settings, cwd: string): (scope: Scope) => strin
   const now = new Date().toISOString();
   const named = readTokensFile(tokensFileOf(settings, cwd)).tokens.filter(({ expires }) => expires === undefined || expires > now);
   const certificates = [...tlsPrincipals(settings)];
+  const tenants = listedTenants(settings, cwd)?.map(({ tenant }) => tenant.name);
+  // Keys are renewed by the operator's own; whoever is of a tenant that isn't there does nothing at all.
+  const isLetIn = (tenant: string, scope: Scope) =>
+    tenants === undefined || (tenants.includes(tenant) && (scope !== 'token-admin' || tenant === DEFAULT_TENANT));
   return (scope) => {
     if (scope === 'open') return 'anybody';
-    const tokens = named.filter((token) => grants(token, scope)).map(({ name }) => `token ${name}`);
-    const holders = certificates.filter(([, principal]: readonly [string, Principal]) => principal.has(scope)).map(([name]) => `certificate ${name}`);
+    const tokens = named.filter((token) => isLetIn(token.tenant, scope) && grants(token, scope)).map(({ name }) => `token ${name}`);
+    const holders = certificates
+      .filter(([, principal]: readonly [string, Principal]) => isLetIn(principal.tenant, scope) && principal.has(scope))
+      .map(([name]) => `certificate ${name}`);
     const issuer = settings.oidcIssuer ? [`JWT of ${settings.oidcIssuer} with sconce:${scope === 'token-admin' ? 'admin' : scope}`] : [];
     return [KEYS[scope], ...tokens, ...issuer, ...holders].join(', ');
   };

@@ -5,6 +5,7 @@ import * as inputs from './inputs.js';
 import * as model from './model.js';
 import * as scheduling from './scheduling.js';
 import type { SconceError } from './sconce-error.js';
+import * as tenant from './tenant.js';
 import * as workflow from './workflow.js';
 
 const page = readFileSync(new URL('../../docs/outcomes.md', import.meta.url), 'utf8');
@@ -34,6 +35,8 @@ const ENDINGS: readonly SconceError[] = [
   inputs.InputRefused({ status: 413, place: '', rule: 'maxBytes', what: 'x' }),
   inputs.GuardRefused({ guard: 'g', on: 'input', why: 'x' }),
   inputs.OutputRefused({ what: 'x' }),
+  tenant.BeyondQuota({ tenant: 't', quota: 'concurrent', limit: 1, retryAfterS: 1 }),
+  tenant.BodyBeyondQuota({ tenant: 't', limit: 1 }),
   workflow.WorkflowNodeFailed({ node: 'n', why: 'x', tries: 1 }),
   workflow.WorkflowBusy({ workflow: 'w', runs: 1 }),
   workflow.WorkflowDeadlineExceeded({ workflow: 'w', afterMs: 1 }),
