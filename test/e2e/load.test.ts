@@ -60,7 +60,7 @@ describe('under load', () => {
     const { port } = new URL(server.inference);
     const body = '{"do":"shout","lines":1}';
     const leaver = connect(Number(port), '127.0.0.1', () => {
-      leaver.write(`POST /predictions/narrow HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      leaver.write(`POST /predictions/narrow HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     });
     await server.eventually(async () => (await pending()) === 1, 'it waits');
     leaver.destroy();
