@@ -111,10 +111,10 @@ export class HttpListener implements Part, ReplyHost {
     this.#draining = true;
     this.#server.close();
     this.#server.closeIdleConnections();
-    this.#http2?.drain();
-    if (this.#openReplies === 0 || deadline.aborted) return;
+    const answered = Promise.all([this.#lastReply(), this.#http2?.drain()]);
+    if (deadline.aborted) return;
     await new Promise<void>((resolve) => {
-      this.#onLastReply = resolve;
+      void answered.then(() => resolve());
       deadline.addEventListener('abort', () => resolve(), { once: true });
     });
   }
@@ -143,6 +143,13 @@ export class HttpListener implements Part, ReplyHost {
     connection.end(reply);
     if (connection.refusal !== undefined && !connection.owesAnswer) this.#refuse(socket, connection);
     this.#over();
+  }
+
+  async #lastReply(): Promise<void> {
+    if (this.#openReplies === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onLastReply = resolve;
+    });
   }
 
   #over(): void {

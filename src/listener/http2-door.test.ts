@@ -1,69 +1,16 @@
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect as connectHttp2,
-  constants,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-} from 'node:http2';
+import { constants } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../test/fixtures/eventually.js';
-import { fixedTls } from '../../test/fixtures/fixed-tls.js';
-import { FLAG, frame, headerBlock, PREFACE } from '../../test/fixtures/http2-frames.js';
-import { ANY_CALLER, aListener, closeListeners, heldExchanges, type ListenerFacts } from '../../test/fixtures/listening.js';
+import { GREETING } from '../../test/fixtures/http2-flood.js';
+import { FLAG, frame, framesIn, headerBlock } from '../../test/fixtures/http2-frames.js';
+import { aDoor, answerOf, ask, certificate, closeHttp2 } from '../../test/fixtures/http2-listening.js';
+import { ANY_CALLER, heldExchanges } from '../../test/fixtures/listening.js';
+import { RawClient } from '../../test/fixtures/raw-http.js';
 import { QueueFull } from '../errors/scheduling.js';
-import { createSelfSignedCertificate } from './self-signed-certificate.js';
 
-const certificate = createSelfSignedCertificate();
-const sessions: ClientHttp2Session[] = [];
-
-afterEach(async () => {
-  for (const session of sessions.splice(0)) session.destroy();
-  await closeListeners();
-});
-
-/** A listener over TLS that speaks both protocols, and a session with it. */
-async function aDoor(setting: ListenerFacts = {}) {
-  const made = await aListener({ address: { kind: 'tcp', host: '127.0.0.1', port: 0, secure: true }, tls: fixedTls(certificate), http2: true, ...setting });
-  const port = made.listener.port ?? 0;
-  const session = (): ClientHttp2Session => {
-    const one = connectHttp2(`https://localhost:${port}`, { ca: certificate.cert });
-    one.on('error', () => undefined);
-    sessions.push(one);
-    return one;
-  };
-  return { ...made, port, session };
-}
-
-interface Http2Answer {
-  readonly status: number | undefined;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
-  readonly reset: number;
-}
-
-function answerOf(stream: ClientHttp2Stream): Promise<Http2Answer> {
-  return new Promise((resolve) => {
-    let headers: IncomingHttpHeaders = {};
-    let text = '';
-    stream.on('response', (given) => {
-      headers = given;
-    });
-    stream.on('data', (chunk) => {
-      text += chunk;
-    });
-    stream.on('error', () => undefined);
-    stream.on('close', () => resolve({ status: Number(headers[':status']) || undefined, headers, text, reset: stream.rstCode ?? 0 }));
-  });
-}
-
-function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body?: string | Buffer): Promise<Http2Answer> {
-  const stream = session.request(headers, { endStream: body === undefined });
-  if (body !== undefined) stream.end(body);
-  return answerOf(stream);
-}
+afterEach(closeHttp2);
 
 describe('a request over HTTP/2', () => {
   it('is answered as over HTTP/1.1, and told to the observer', async () => {
@@ -110,22 +57,42 @@ describe('a request over HTTP/2', () => {
     }
   });
 
-  it('streams its answer piece by piece, and is cut where the handler fails', async () => {
+  it('reaches the handler with the headers of HTTP/1.1: the host it named, and cookies in one', async () => {
     const { handler, next } = heldExchanges();
-    const { session } = await aDoor({ handler });
+    const { session, port } = await aDoor({ handler });
+    const asked = ask(session(), { ':path': '/', cookie: ['a=1', 'b=2'], te: 'trailers', 'x-twice': ['1', '2'] });
+
+    const { request, reply } = await next();
+    reply.send(200, 'ok');
+    await asked;
+
+    expect(request.headers).toEqual([
+      ['host', `localhost:${port}`],
+      ['cookie', 'a=1; b=2'],
+      ['te', 'trailers'],
+      ['x-twice', '1'],
+      ['x-twice', '2'],
+    ]);
+  });
+
+  it('that waits to be asked for its body is asked, unless it is refused by its head', async () => {
+    const { session } = await aDoor({ limits: { maxRequestBytes: 5 } });
     const one = session();
-    const [whole, cut] = [ask(one, { ':path': '/whole' }), ask(one, { ':path': '/cut' })];
+    const headers = { ':method': 'POST', ':path': '/', expect: '100-continue' };
+    const fits = one.request({ ...headers, 'content-length': '5' });
+    const tooLarge = one.request({ ...headers, 'content-length': '6' });
+    const others = one.request({ ...headers, expect: 'miracles' });
+    let asked = false;
+    tooLarge.on('continue', () => {
+      asked = true;
+    });
 
-    for (const { request, reply } of [await next(), await next()]) {
-      reply.open(200, []);
-      reply.chunk(Buffer.from('one '));
-      reply.chunk(Buffer.from('two'));
-      if (request.target === '/whole') reply.end();
-      else reply.abort();
-    }
+    fits.on('continue', () => fits.end('hello'));
 
-    expect(await whole).toMatchObject({ status: 200, text: 'one two', reset: constants.NGHTTP2_NO_ERROR });
-    expect(await cut).toMatchObject({ status: 200, text: 'one two', reset: constants.NGHTTP2_INTERNAL_ERROR });
+    const refused = [tooLarge, others].map(answerOf);
+    expect(JSON.parse((await answerOf(fits)).text).text).toBe('hello');
+    expect((await Promise.all(refused)).map(({ status }) => status)).toEqual([413, 417]);
+    expect(asked).toBe(false);
   });
 
   it('that its client cancels aborts `closed`; what is answered then is dropped', async () => {
@@ -214,23 +181,6 @@ describe('limits over HTTP/2', () => {
     expect((await ask(one, { ':path': '/' })).status).toBe(200);
   });
 
-  it('HT8 a client that opens no window for its answer is cut off', async () => {
-    const { handler, next } = heldExchanges();
-    const { session } = await aDoor({ handler, limits: { writeStallMs: 100, maxUnreadAnswerBytes: 2 ** 20 } });
-    const stream = session().request({ ':path': '/' });
-    stream.on('error', () => undefined);
-    const { request, reply } = await next();
-    const { closed } = request;
-
-    reply.open(200, []);
-    while (reply.chunk(Buffer.alloc(65_536))) await new Promise(setImmediate);
-
-    await eventually(
-      () => closed.aborted,
-      () => 'the handler is told',
-    );
-  });
-
   it('a connection that asks for nothing is closed, and so is an idle one', async () => {
     const { session } = await aDoor({ limits: { headersTimeoutMs: 50, keepAliveTimeoutMs: 50 } });
     const silent = session();
@@ -242,30 +192,21 @@ describe('limits over HTTP/2', () => {
     await Promise.all(ends);
   });
 
-  it('GR4 rapid reset ends the connection, and others are answered', async () => {
-    const { session, port } = await aDoor();
-    const socket = connectTls({ host: 'localhost', port, ca: certificate.cert, ALPNProtocols: ['h2'] });
-    await new Promise((resolve) => socket.once('secureConnect', resolve));
-    let received = Buffer.alloc(0);
-    socket.on('data', (bytes: Buffer) => {
-      received = Buffer.concat([received, bytes]);
-    });
-    socket.on('error', () => undefined);
-    const call = headerBlock({ ':method': 'POST', ':scheme': 'https', ':path': '/', ':authority': 'localhost' });
+  it('bodies that are refused take no room from those that come after them on the connection', async () => {
+    const { session } = await aDoor({ limits: { maxRequestBytes: 100_000 }, callers: { ...ANY_CALLER, hosts: { names: [], checked: true } } });
+    const one = session();
+    const upload = Buffer.alloc(200_000);
 
-    socket.write(Buffer.concat([PREFACE, frame('settings', 0, 0)]));
-    for (let i = 0; i < 5000; i++)
-      socket.write(Buffer.concat([frame('headers', FLAG.endHeaders, 2 * i + 1, call), frame('reset', 0, 2 * i + 1, Buffer.of(0, 0, 0, 8))]));
+    for (let i = 0; i < 10; i++) {
+      expect((await ask(one, { ':method': 'POST', ':path': '/' }, upload)).status).toBe(413);
+      expect((await ask(one, { ':method': 'POST', ':path': '/', origin: 'https://evil.example' }, upload)).status).toBe(403);
+    }
 
-    const goAway = frame('goAway', 0, 0).subarray(3, 9);
-    await eventually(
-      () => socket.destroyed || received.includes(goAway),
-      () => 'it is sent away',
-    );
-    expect((await ask(session(), { ':path': '/' })).status).toBe(200);
-    socket.destroy();
+    expect((await ask(one, { ':method': 'POST', ':path': '/' }, upload.subarray(0, 100_000))).status).toBe(200);
   });
+});
 
+describe('the end of an address that speaks HTTP/2', () => {
   it('drain answers what had begun, takes nothing new, and closes', async () => {
     const { handler, next } = heldExchanges();
     const { session, listener } = await aDoor({ handler });
@@ -280,5 +221,75 @@ describe('limits over HTTP/2', () => {
     expect((await asked).text).toBe('whole');
     await drained;
     await ended;
+  });
+
+  it('loses nothing of an answer that its client has yet to read', async () => {
+    const { handler, next } = heldExchanges();
+    const { session, listener } = await aDoor({ handler });
+    const one = session();
+    one.on('connect', () => one.setLocalWindowSize(2 ** 30));
+    one.settings({ initialWindowSize: 2 ** 30 });
+    const stream = one.request({ ':path': '/' });
+    let sizeBytes = 0;
+    stream.on('data', (bytes: Buffer) => {
+      sizeBytes += bytes.length;
+    });
+    stream.on('error', () => undefined);
+    const ended = new Promise((resolve) => stream.on('close', resolve));
+    const { reply } = await next();
+
+    const drained = listener.drain(AbortSignal.timeout(9000));
+    reply.send(200, Buffer.alloc(50_000_000));
+    await drained;
+    await listener.stop();
+
+    await ended;
+    expect(sizeBytes).toBe(50_000_000);
+  });
+
+  it('tells those who come too late that they were not heard, so that they may ask again elsewhere', async () => {
+    const { handler, next } = heldExchanges();
+    const { port, listener } = await aDoor({ handler });
+    const one = await RawClient.openHttp2(port, certificate.cert);
+    const call = (stream: number): Buffer =>
+      frame(
+        'headers',
+        FLAG.endHeaders | FLAG.endStream,
+        stream,
+        headerBlock({ ':method': 'GET', ':scheme': 'https', ':path': `/${stream}`, ':authority': 'localhost' }),
+      );
+    one.send(Buffer.concat([GREETING, call(1)]));
+    const { reply } = await next();
+
+    const drained = listener.drain(AbortSignal.timeout(9000));
+    one.send(call(3));
+    await one.until((received) => framesIn(received).some(({ type }) => type === 'goAway'));
+    reply.send(200, 'whole');
+    await drained;
+
+    const frames = framesIn(one.received);
+    // The last stream that was heard.
+    expect(frames.find(({ type }) => type === 'goAway')?.payload.readUInt32BE(0)).toBe(1);
+    expect(
+      frames
+        .filter(({ type, stream }) => type === 'data' && stream === 1)
+        .map(({ payload }) => payload.toString())
+        .join(''),
+    ).toBe('whole');
+    expect(frames.filter(({ type, stream }) => type !== 'reset' && stream === 3)).toEqual([]);
+    one.close();
+  });
+
+  it('waits for no client beyond the deadline', async () => {
+    const { handler, next } = heldExchanges();
+    const { session, listener } = await aDoor({ handler });
+    const stream = session().request({ ':path': '/' });
+    stream.on('error', () => undefined);
+    await next();
+
+    await listener.drain(AbortSignal.timeout(100));
+    await listener.stop();
+
+    await new Promise((resolve) => (stream.destroyed ? resolve(undefined) : stream.on('close', resolve)));
   });
 });

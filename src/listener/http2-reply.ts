@@ -2,6 +2,7 @@ import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream, type Serve
 import type { HttpReply } from '../api/http-exchange.js';
 import { prettyJson, renderError } from '../api/render-error.js';
 import { Invariant } from '../errors/admission.js';
+import { AnswerHeadersTooLarge } from '../errors/backend.js';
 import type { SconceError } from '../errors/sconce-error.js';
 import type { HeaderPair } from '../inference/request.js';
 import { answerHeaders } from './answer-headers.js';
@@ -20,6 +21,10 @@ export const WITHOUT_DATE: ServerStreamResponseOptions & { readonly sendDate: fa
 const NO_HEADERS: readonly HeaderPair[] = [];
 /** HTTP/2 has no use for them, and Node none of their senders. */
 const UNKNOWN_TO_HTTP2 = new Set(['http2-settings', 'te', 'host']);
+/** Those without a body. Node knows 205 as one of them. */
+const BODILESS = new Set([204, 205, 304]);
+/** What a handler's headers may take, each with 32 bytes more (RFC 9113, 6.5.2). The clients there are take no more than 64 KiB in all. */
+const MAX_OWN_HEADER_BYTES = 60_000;
 
 /**
  * The answer to one request on a stream of HTTP/2. What `OutgoingReply` says of its states holds here too; there is no reason phrase, and an error doesn't close
@@ -37,8 +42,7 @@ export class Http2Reply implements HttpReply {
   ) {
     stream.on('close', () => {
       if (this.#state === 'ended' && stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
-      this.#state = 'gone';
-      this.#controller?.abort();
+      this.#leave();
     });
     stream.on('timeout', () => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM));
     // A client that goes on sending after its answer is told that nobody listens.
@@ -70,8 +74,10 @@ export class Http2Reply implements HttpReply {
   send(status: number, body: Uint8Array | string, headers: readonly HeaderPair[] = NO_HEADERS): void {
     if (this.#isGone) return;
     this.#assert('waiting', 'a second answer');
+    const tooLarge = headersTooLarge(headers);
+    if (tooLarge !== undefined) return this.fail(tooLarge);
     this.#state = 'ended';
-    const hasBody = status !== 204 && status !== 304;
+    const hasBody = !BODILESS.has(status);
     this.#head(status, headers, hasBody ? Buffer.byteLength(body) : undefined);
     this.#watchForStall();
     if (hasBody) this.stream.end(body);
@@ -81,6 +87,12 @@ export class Http2Reply implements HttpReply {
   open(status: number, headers: readonly HeaderPair[]): void {
     if (this.#isGone) return;
     this.#assert('waiting', 'a second answer');
+    const tooLarge = headersTooLarge(headers);
+    if (tooLarge !== undefined) {
+      this.fail(tooLarge);
+      this.#leave();
+      return;
+    }
     this.#state = 'open';
     this.#head(status, headers, undefined);
   }
@@ -103,8 +115,7 @@ export class Http2Reply implements HttpReply {
 
   abort(): void {
     if (this.#isGone) return;
-    this.#state = 'gone';
-    this.#controller?.abort();
+    this.#leave();
     // Destroyed with an error: closing with a code alone may still send a clean end ahead of it. Chunks that wait go first.
     const cut = (): void => void this.stream.destroy(new Error('cut off'));
     this.#watchForStall();
@@ -115,6 +126,11 @@ export class Http2Reply implements HttpReply {
   /** A stream that is reset takes nothing more, and says that it is closed only later. */
   get #isGone(): boolean {
     return this.#state === 'gone' || this.stream.destroyed || this.stream.closed;
+  }
+
+  #leave(): void {
+    this.#state = 'gone';
+    this.#controller?.abort();
   }
 
   #assert(state: 'waiting' | 'open', what: string): void {
@@ -139,4 +155,10 @@ export class Http2Reply implements HttpReply {
   #watchForStall(): void {
     this.stream.setTimeout(this.host.limits.writeStallMs);
   }
+}
+
+function headersTooLarge(headers: readonly HeaderPair[]): SconceError | undefined {
+  let sizeBytes = 0;
+  for (const [name, value] of headers) sizeBytes += name.length + value.length + 32;
+  return sizeBytes > MAX_OWN_HEADER_BYTES ? AnswerHeadersTooLarge({ sizeBytes, limitBytes: MAX_OWN_HEADER_BYTES }) : undefined;
 }

@@ -27,7 +27,10 @@ function fill(message: Readable, announcedBytes: number, sink: BodySink): void {
     }
     filledBytes += chunk.length;
   });
-  message.on('end', () => sink.whole(body ?? EMPTY_BODY));
+  message.on('end', () => {
+    // Shorter than announced, it was cut off; what is left of its memory is nobody's to read.
+    if (filledBytes === announcedBytes) sink.whole(body ?? EMPTY_BODY);
+  });
 }
 
 function collect(message: Readable, maxBytes: number, sink: BodySink): void {
