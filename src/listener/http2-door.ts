@@ -1,4 +1,4 @@
-import { constants, type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { Connector, HttpHandler } from '../api/http-exchange.js';
 import { BadRequest, RequestTooSlow } from '../errors/admission.js';
@@ -8,6 +8,7 @@ import type { CallerRules } from './caller-rules.js';
 import { verifiedName } from './client-certificate.js';
 import { peerOf } from './connection.js';
 import type { HttpLimits } from './http-limits.js';
+import { type ArrivingStream, Http2Connection, type Http2ConnectionHost } from './http2-connection.js';
 import { http2Head, refusalOfForm } from './http2-head.js';
 import { Http2Reply, WITHOUT_DATE } from './http2-reply.js';
 import { firstHeader, IncomingRequest } from './incoming-request.js';
@@ -32,83 +33,47 @@ export interface Http2DoorOptions {
   ) => void;
 }
 
-/** Streams of one connection, open at one time. */
-const MAX_STREAMS = 100;
-/** Frames of one connection that break the protocol, each of which would have its stream reset by the server. */
-const MAX_INVALID_FRAMES = 100;
-
 /**
  * Speaks HTTP/2 on connections that a listener has accepted and whose client asked for it, with the listener's own limits.
  *
  *  state     event → next        promise while here
  *  open      drain → draining    streams are taken
- *  draining  –                   sessions take no new stream and end with their last
+ *  draining  –                   connections take no new stream and end with their last
  */
-export class Http2Door {
-  readonly #sessions = new Map<ServerHttp2Session, TLSSocket>();
-  #onLastSession: (() => void) | undefined;
+export class Http2Door implements Http2ConnectionHost {
+  readonly #connections = new Set<Http2Connection>();
+  #onLastConnection: (() => void) | undefined;
 
   constructor(private readonly options: Http2DoorOptions) {}
 
-  /** Takes over a connection. A session without a stream is closed: soon when it never had one, as an idle connection when it had. */
+  get limits(): HttpLimits {
+    return this.options.limits;
+  }
+
   accept(socket: TLSSocket): void {
-    if (socket.destroyed) return;
-    const { headersTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes, maxRequestLineBytes } = this.options.limits;
-    const session = performServerHandshake(socket, {
-      // Counts answers that wait for their client, which `maxUnreadAnswerBytes` and the number of streams bound; what else it counts has bounds of its own.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-      maxSessionInvalidFrames: MAX_INVALID_FRAMES,
-      settings: { enablePush: false, maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeaderBytes + maxRequestLineBytes },
-    });
-    this.#sessions.set(session, socket);
-    let streams = 0;
-    const close = (): void => {
-      session.close();
-      session.destroy();
-    };
-    let idle = setTimeout(close, headersTimeoutMs);
-    session.on('error', () => session.destroy());
-    session.on('close', () => {
-      clearTimeout(idle);
-      this.#whenWritten(socket, () => this.#forget(session));
-    });
-    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: unknown) => {
-      clearTimeout(idle);
-      streams += 1;
-      this.options.begun();
-      stream.on('close', () => {
-        streams -= 1;
-        this.options.over();
-        if (streams === 0 && !session.closed) idle = setTimeout(close, keepAliveTimeoutMs);
-      });
-      stream.on('error', () => undefined);
-      this.#take(socket, stream, headers, flags, Array.isArray(rawHeaders) ? rawHeaders.map(String) : []);
-    });
+    if (!socket.destroyed) this.#connections.add(new Http2Connection(socket, this));
   }
 
-  /** Resolves when every session has ended and its last bytes have left this process. */
+  /** Resolves when every connection has ended and its last bytes have left this process. */
   async drain(): Promise<void> {
-    for (const session of this.#sessions.keys()) session.close();
-    if (this.#sessions.size === 0) return;
+    for (const connection of this.#connections) connection.drain();
+    if (this.#connections.size === 0) return;
     await new Promise<void>((resolve) => {
-      this.#onLastSession = resolve;
+      this.#onLastConnection = resolve;
     });
   }
 
-  /** A stream is over before its bytes are: they wait in its connection, and go when that ends. */
-  #whenWritten(socket: TLSSocket, then: () => void): void {
-    if (socket.destroyed || socket.writableFinished) return then();
-    socket.once('finish', () => socket.destroy());
-    socket.once('close', then);
+  over(): void {
+    this.options.over();
   }
 
-  #forget(session: ServerHttp2Session): void {
-    this.#sessions.delete(session);
-    if (this.#sessions.size === 0) this.#onLastSession?.();
+  ended(connection: Http2Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#onLastConnection?.();
   }
 
-  #take(socket: TLSSocket, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: readonly string[]): void {
-    // One that its client has reset already is worked on for nobody.
+  take(socket: TLSSocket, { stream, headers, flags, raw }: ArrivingStream): void {
+    this.options.begun();
     if (stream.closed || stream.destroyed) return;
     const { limits, cors, callers, answered } = this.options;
     const { method, url, rawHeaders } = http2Head(headers, raw);
