@@ -73,8 +73,9 @@ export class Http2Connection {
 
   /** Takes no new stream, and closes with the last. */
   drain(): void {
-    this.#session.close();
+    // First the question: a session that is closed asks none.
     if (this.#streams > 0) this.#probe();
+    this.#session.close();
   }
 
   #begin(stream: ServerHttp2Stream): void {
