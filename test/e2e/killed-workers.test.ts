@@ -122,7 +122,7 @@ describe('a worker that is killed with SIGKILL in the middle', () => {
     await register(
       'sequences',
       'scripted.py',
-      'sequenceBatching: true\nbatchSize: 1\nmaxNumSequence: 2\nmaxSequenceJobQueueSize: 8\nsequenceMaxIdleMSec: 60000\n',
+      'sequenceBatching: true\nbatchSize: 2\nmaxBatchDelay: 1\nmaxNumSequence: 8\nmaxSequenceJobQueueSize: 8\nsequenceMaxIdleMSec: 60000\n',
     );
     const of = (id: string, wish: Readonly<Record<string, unknown>>) => ask('sequences', wish, { ...JSON_TYPE, ts_request_sequence_id: id });
     await of('known', { do: 'nothing' });
@@ -131,7 +131,8 @@ describe('a worker that is killed with SIGKILL in the middle', () => {
     await begun();
     const behind = [of('known', { do: 'nothing' }), of('known', { do: 'nothing' })];
     const other = of('new', { do: 'nothing' });
-    await waitingAt('sequences', 3);
+    // Those of the sequence wait for the one before them; the other is handed out already.
+    await waitingAt('sequences', 2);
     const pid = await pidOf('sequences');
 
     process.kill(pid, 'SIGKILL');
