@@ -317,6 +317,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
       limits: httpLimits(settings),
       tls: address.scheme === 'https' ? tls : undefined,
       cors: corsHeaders(settings),
+      http2: settings.http2,
       callers: callerRules(settings, { serves, address, isPublic: address.kind === 'tcp' && publicHosts.has(address.host) }),
       observer,
       log: log.named('sconce.listener'),

@@ -236,6 +236,7 @@ const KEYS = {
     'Host names that requests may be sent to, beside those of this machine; set, they are asked for on public addresses too.',
     { env: 'SCONCE_HOST_NAMES' },
   ),
+  http2: key('sconce_http2', boolean, 'false', 'Speak HTTP/2 on https addresses with clients that ask for it.', { env: 'SCONCE_HTTP2' }),
   clientCertificates: key(
     'sconce_client_certificates',
     oneOf('off', 'request', 'require'),

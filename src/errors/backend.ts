@@ -26,6 +26,12 @@ export const PredictionMissing = defineError('PREDICTION_MISSING', {
   says: () => 'The handler gave no prediction for this request.',
 });
 export const ResponseTooLarge = defineError<{ limitBytes: number }>('RESPONSE_TOO_LARGE', { kind: 'bug', reason: 'handler_fault', says: () => 'Worker died.' });
+/** More headers than clients of HTTP/2 take. */
+export const AnswerHeadersTooLarge = defineError<{ sizeBytes: number; limitBytes: number }>('ANSWER_HEADERS_TOO_LARGE', {
+  kind: 'bug',
+  reason: 'handler_fault',
+  says: ({ sizeBytes, limitBytes }) => `The handler's answer has headers of ${sizeBytes} bytes; over HTTP/2 they may take ${limitBytes}.`,
+});
 /** An input that the model cannot take: wrong dtype, shape, name or encoding. */
 export const BadInput = defineError<{ what: string }>('BAD_INPUT', { kind: 'invalid', reason: 'bad_input', says: ({ what }) => what });
 /** The handler answered an Open Inference request with something else. TorchServe's worker would die of it. */

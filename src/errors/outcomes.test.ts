@@ -29,6 +29,7 @@ const ENDINGS: readonly SconceError[] = [
   backend.HandlerFailed({ status: 507, message: 'Out of resources' }),
   backend.PredictionMissing({}),
   backend.ResponseTooLarge({ limitBytes: 1 }),
+  backend.AnswerHeadersTooLarge({ sizeBytes: 2, limitBytes: 1 }),
   backend.BadInput({ what: 'x' }),
   backend.InferAnswerInvalid({ what: 'x' }),
   inputs.InputRefused({ status: 422, place: '/x', rule: 'schema', what: 'x' }),

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 
 interface Watched {
   receivedBytes: number;
@@ -18,7 +18,7 @@ export class BodyRates {
   ) {}
 
   /** Watches a body from now to its end. `tooSlow` is called at most once. */
-  watch(message: IncomingMessage, tooSlow: () => void): void {
+  watch(message: Readable, tooSlow: () => void): void {
     if (this.minBytesPerS === 0) return;
     const watched: Watched = { receivedBytes: 0, sinceMs: performance.now(), tooSlow };
     this.#watched.add(watched);

@@ -13,6 +13,7 @@ import { BodyRates } from './body-rates.js';
 import type { CallerRules } from './caller-rules.js';
 import { Connection } from './connection.js';
 import type { HttpLimits } from './http-limits.js';
+import { Http2Door } from './http2-door.js';
 import { firstHeader, IncomingRequest } from './incoming-request.js';
 import { NetServer } from './net-server.js';
 import { OutgoingReply, type ReplyHost } from './outgoing-reply.js';
@@ -30,6 +31,8 @@ export interface HttpListenerOptions {
   /** Needed where the address is secure. */
   readonly tls?: TlsSource | undefined;
   readonly callers: CallerRules;
+  /** Speak HTTP/2 with clients of TLS that ask for it. */
+  readonly http2?: boolean;
   /** Static headers on every answer. Not empty: preflight requests are answered here too. */
   readonly cors: readonly HeaderPair[];
   readonly observer: Observer;
@@ -58,6 +61,7 @@ export class HttpListener implements Part, ReplyHost {
   readonly #server: Server;
   readonly #net: NetServer;
   readonly #bodyRates: BodyRates;
+  #http2: Http2Door | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #connections = new WeakMap<Socket, Connection>();
   readonly #unreadable = new WeakSet<OutgoingReply>();
@@ -107,9 +111,10 @@ export class HttpListener implements Part, ReplyHost {
     this.#draining = true;
     this.#server.close();
     this.#server.closeIdleConnections();
-    if (this.#openReplies === 0 || deadline.aborted) return;
+    const answered = Promise.all([this.#lastReply(), this.#http2?.drain()]);
+    if (deadline.aborted) return;
     await new Promise<void>((resolve) => {
-      this.#onLastReply = resolve;
+      void answered.then(() => resolve());
       deadline.addEventListener('abort', () => resolve(), { once: true });
     });
   }
@@ -133,11 +138,22 @@ export class HttpListener implements Part, ReplyHost {
   }
 
   closed(reply: OutgoingReply): void {
-    this.#openReplies--;
     const { socket } = reply.response.req;
     const connection = this.#connectionOf(socket);
     connection.end(reply);
     if (connection.refusal !== undefined && !connection.owesAnswer) this.#refuse(socket, connection);
+    this.#over();
+  }
+
+  async #lastReply(): Promise<void> {
+    if (this.#openReplies === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onLastReply = resolve;
+    });
+  }
+
+  #over(): void {
+    this.#openReplies--;
     if (this.#openReplies === 0) this.#onLastReply?.();
   }
 
@@ -169,13 +185,38 @@ export class HttpListener implements Part, ReplyHost {
   }
 
   #createSecureServer(options: ServerOptions, tls: TlsSource): Server {
-    const { headersTimeoutMs: timeoutMs, maxHandshakes } = this.#options.limits;
-    const server = createSecureServer({ ...options, ...tlsOptions(tls, timeoutMs) });
+    const { limits, http2 = false } = this.#options;
+    const { headersTimeoutMs: timeoutMs, maxHandshakes } = limits;
+    const server = createSecureServer({ ...options, ...tlsOptions(tls, timeoutMs), ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'] });
+    if (http2) this.#speakHttp2(server);
     keepRenewed(server, tls);
     guardHandshakes(server, { timeoutMs, maxUnderWay: maxHandshakes }, refusePlainHttp, () =>
       this.#net.refused(`${maxHandshakes} TLS handshakes under way, its limit`),
     );
     return server;
+  }
+
+  /** Hands connections on by the protocol that their handshake agreed on. */
+  #speakHttp2(server: Server): void {
+    const { connector, handler, limits, cors, callers } = this.#options;
+    const door = new Http2Door({
+      connector,
+      handler,
+      limits,
+      cors,
+      callers,
+      bodyRates: this.#bodyRates,
+      begun: () => this.#openReplies++,
+      over: () => this.#over(),
+      answered: (socket, line, status, { receivedAtMs, id }) => this.#logAnswer(this.#connectionOf(socket), line, status, receivedAtMs, id),
+    });
+    this.#http2 = door;
+    const http1 = server.listeners('secureConnection');
+    server.removeAllListeners('secureConnection');
+    server.on('secureConnection', (socket) => {
+      if (socket.alpnProtocol === 'h2') door.accept(socket);
+      else for (const listener of http1) Reflect.apply(listener, server, [socket]);
+    });
   }
 
   #track(socket: Socket): void {

@@ -1,9 +1,11 @@
-import type { IncomingMessage } from 'node:http';
 import type { Connector, HttpRequest } from '../api/http-exchange.js';
 import { NOBODY } from '../inference/principal.js';
 import type { HeaderPair } from '../inference/request.js';
-import type { OutgoingReply } from './outgoing-reply.js';
+import type { RequestHead } from './request-head.js';
 import { pathOf, queryOf, segmentsOf } from './request-target.js';
+
+/** What a request has in common with its reply. */
+type ReplyFacts = Pick<HttpRequest, 'id' | 'receivedAtMs' | 'closed'>;
 
 /**
  * A request as Node read it. Everything that not every route needs (segments, query, header pairs) is worked out on first use, once.
@@ -11,16 +13,16 @@ import { pathOf, queryOf, segmentsOf } from './request-target.js';
  */
 export class IncomingRequest implements HttpRequest {
   principal = NOBODY;
-  readonly #message: IncomingMessage;
-  readonly #reply: OutgoingReply;
+  readonly #message: RequestHead;
+  readonly #reply: ReplyFacts;
   #segments: readonly string[] | undefined;
   #query: URLSearchParams | undefined;
   #headers: readonly HeaderPair[] | undefined;
   #mediaType: string | undefined;
 
   constructor(
-    message: IncomingMessage,
-    reply: OutgoingReply,
+    message: RequestHead,
+    reply: ReplyFacts,
     readonly peer: string,
     readonly connector: Connector,
     readonly body: Uint8Array,

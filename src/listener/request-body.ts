@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 
 /** What becomes of a body that is being read: exactly one of the two is called, or none when the client leaves first. */
 export interface BodySink {
@@ -10,12 +10,12 @@ export interface BodySink {
  * Reads a request's body. With an announced length the bytes are kept in one allocation, or in none where they came in one piece; its memory is taken
  * with the first byte, so that an announcement alone costs nothing. Never keeps more than `maxBytes`.
  */
-export function readBody(message: IncomingMessage, announcedBytes: number | undefined, maxBytes: number, sink: BodySink): void {
+export function readBody(message: Readable, announcedBytes: number | undefined, maxBytes: number, sink: BodySink): void {
   if (announcedBytes === undefined) collect(message, maxBytes, sink);
   else fill(message, announcedBytes, sink);
 }
 
-function fill(message: IncomingMessage, announcedBytes: number, sink: BodySink): void {
+function fill(message: Readable, announcedBytes: number, sink: BodySink): void {
   let body: Buffer | undefined;
   let filledBytes = 0;
   message.on('data', (chunk: Buffer) => {
@@ -27,10 +27,13 @@ function fill(message: IncomingMessage, announcedBytes: number, sink: BodySink):
     }
     filledBytes += chunk.length;
   });
-  message.on('end', () => sink.whole(body ?? EMPTY_BODY));
+  message.on('end', () => {
+    // Shorter than announced, it was cut off; what is left of its memory is nobody's to read.
+    if (filledBytes === announcedBytes) sink.whole(body ?? EMPTY_BODY);
+  });
 }
 
-function collect(message: IncomingMessage, maxBytes: number, sink: BodySink): void {
+function collect(message: Readable, maxBytes: number, sink: BodySink): void {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   const onData = (chunk: Buffer): void => {
@@ -53,7 +56,7 @@ function collect(message: IncomingMessage, maxBytes: number, sink: BodySink): vo
 }
 
 /** Reads on without keeping anything, so that a client that is still sending gets to see its answer. `over` is called at the end of the body or after `maxBytes`. */
-export function discardBody(message: IncomingMessage, maxBytes: number, over: () => void): void {
+export function discardBody(message: Readable, maxBytes: number, over: () => void): void {
   let leftBytes = maxBytes;
   const onData = (chunk: Buffer): void => {
     leftBytes -= chunk.length;

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { BadRequest, MethodNotAllowed, TransferCodingUnknown } from '../errors/admission.js';
 import type { SconceError } from '../errors/sconce-error.js';
 import { type CallerRules, refusalOfCaller } from './caller-rules.js';
@@ -8,8 +7,16 @@ import { pathOf } from './request-target.js';
 /** What TorchServe says of everything that it cannot read. */
 export const BAD_MESSAGE = 'Invalid HTTP message.';
 
+/** The head of a request in either protocol, as HTTP/1.1 would have it. */
+export interface RequestHead {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  /** Names and values in turn. */
+  readonly rawHeaders: readonly string[];
+}
+
 /** Whether request line and headers keep their own limits: Node counts them together. */
-export function headFits({ method, url, rawHeaders }: IncomingMessage, { maxRequestLineBytes, maxHeaderBytes }: HttpLimits): boolean {
+export function headFits({ method, url, rawHeaders }: RequestHead, { maxRequestLineBytes, maxHeaderBytes }: HttpLimits): boolean {
   // The two spaces and `HTTP/1.1`.
   const lineBytes = (method?.length ?? 0) + (url?.length ?? 0) + 10;
   if (lineBytes > maxRequestLineBytes) return false;
@@ -19,7 +26,10 @@ export function headFits({ method, url, rawHeaders }: IncomingMessage, { maxRequ
 }
 
 /** Why a request is refused by its head alone, before any of its body is read. */
-export function refusalOfHead(message: IncomingMessage, rules: CallerRules): SconceError | undefined {
+export function refusalOfHead(
+  message: RequestHead & { readonly httpVersionMinor: number; readonly socket: { readonly localAddress?: string | undefined } },
+  rules: CallerRules,
+): SconceError | undefined {
   const { method = '', url = '', rawHeaders, httpVersionMinor, socket } = message;
   const hosts: string[] = [];
   const origins: string[] = [];

@@ -40,13 +40,13 @@ function extension(oid: string, value: Buffer): Buffer {
   return sequence(objectId(oid), der(0x04, value));
 }
 
-export function pem(bytes: Buffer): string {
+function pem(bytes: Buffer): string {
   const lines = bytes.toString('base64').match(/.{1,64}/g) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
 /** RFC 5280: UTCTime before 2050, GeneralizedTime from then on. */
-export function validityTime(date: Date): Buffer {
+function validityTime(date: Date): Buffer {
   const digits = date.toISOString().replace(/[-:T]|\.\d+/g, '');
   return date.getUTCFullYear() < 2050 ? der(0x17, Buffer.from(digits.slice(2))) : der(0x18, Buffer.from(digits));
 }

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { InferenceAPIsServiceDefinition as Inference } from '../../src/api/grpc-generated/inference.js';
 import { eventually } from '../fixtures/eventually.js';
 import { cleanUp, encoded, framed, listening, PREDICTIONS_PATH, rawCall, sent, session } from '../fixtures/grpc-listening.js';
+import { flood, GREETING, isSentAway } from '../fixtures/http2-flood.js';
 import { FLAG, frame, framesIn, headerBlock, PREFACE } from '../fixtures/http2-frames.js';
 import { RawClient } from '../fixtures/raw-http.js';
 
@@ -23,21 +24,11 @@ const MOST_MORE_BYTES = 200 * 2 ** 20;
 
 afterEach(cleanUp);
 
-/** `count` times what `make` gives, in pieces of a thousand frames. */
-async function flood(one: RawClient, count: number, make: (index: number) => Buffer): Promise<void> {
-  for (let from = 0; from < count && !one.isClosed; from += 1000) {
-    one.send(Buffer.concat(Array.from({ length: Math.min(1000, count - from) }, (_, index) => make(from + index))));
-    await new Promise(setImmediate);
-  }
-}
-
 async function attacker(port: number | undefined): Promise<RawClient> {
   const one = await RawClient.open({ port: port ?? 0 });
-  one.send(Buffer.concat([PREFACE, frame('settings', 0, 0)]));
+  one.send(GREETING);
   return one;
 }
-
-const isSentAway = (one: RawClient): boolean => one.isClosed || framesIn(one.received).some(({ type }) => type === 'goAway');
 
 describe('floods of frames', () => {
   const endless: Readonly<Record<string, readonly [first: Buffer, count: number, each: (index: number) => Buffer]>> = {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -10,17 +11,33 @@ import type { HttpHandler } from '../../src/api/http-exchange.js';
 import type { ClientCertificates } from '../../src/listener/client-certificate.js';
 import type { HttpLimits } from '../../src/listener/http-limits.js';
 import { TlsKeeper } from '../../src/listener/tls-keeper.js';
+import { type CertificateWish, type Issued, issue } from '../fixtures/certificate-authority.js';
 import { eventually } from '../fixtures/eventually.js';
 import { GrpcClient } from '../fixtures/grpc-client.js';
 import { cleanUp, listening } from '../fixtures/grpc-listening.js';
 import { aListener, closeListeners } from '../fixtures/listening.js';
 import { RawClient } from '../fixtures/raw-http.js';
 import { KeptLog } from '../fixtures/silent-observer.js';
-import { Certified } from '../fixtures/tls-authority.js';
 
-const LOCAL = [{ kind: 'DNS', value: 'localhost' }] as const;
-const authority = Certified.root('the server’s authority');
-const clientAuthority = Certified.root('the clients’ authority');
+const LOCALHOST = { subject: 'CN=localhost', names: [{ type: 'dns', value: 'localhost' }] } as const;
+const authority = await issue({ subject: 'CN=the server’s authority', isAuthority: true });
+const clientAuthority = await issue({ subject: 'CN=the clients’ authority', isAuthority: true });
+const client = (wish: CertificateWish, issuer = clientAuthority): Promise<Issued> => issue(wish, issuer);
+const edge = await client({ subject: 'CN=edge' });
+const UNTRUSTED: readonly (readonly [what: string, shown: Issued | undefined])[] = [
+  ['none', undefined],
+  [
+    'one of another authority',
+    await client(
+      { subject: 'CN=admin', names: [{ type: 'dns', value: 'admin.example' }] },
+      await issue({ subject: 'CN=the clients’ authority', isAuthority: true }),
+    ),
+  ],
+  ['an expired one', await client({ subject: 'CN=late', from: -10, until: -0.01 })],
+  ['one with a weak signature', await client({ subject: 'CN=weak', digest: 'SHA-1' })],
+  ['one with a weak key', await client({ subject: 'CN=weak', rsaBits: 1024 })],
+  ['one that a client’s own certificate signed', await client({ subject: 'CN=admin' }, edge)],
+];
 let folder: string;
 let keeper: TlsKeeper;
 let log: KeptLog;
@@ -41,15 +58,16 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function put({ key, cert }: { readonly key: string; readonly cert: string }): void {
-  writeFileSync(join(folder, 'key.pem'), key);
-  writeFileSync(join(folder, 'cert.pem'), cert);
+function put({ keyPem, pem }: Issued): void {
+  writeFileSync(join(folder, 'key.pem'), keyPem);
+  writeFileSync(join(folder, 'cert.pem'), pem);
 }
 
-const serverPair = (): Certified => authority.issue({ commonName: 'localhost', names: LOCAL });
+const serverPair = (wish: CertificateWish = {}): Promise<Issued> => issue({ ...LOCALHOST, ...wish }, authority);
+const fingerprintOf = ({ pem }: Issued): string => new X509Certificate(pem).fingerprint256;
 
 async function opened(clientCertificates: ClientCertificates = 'off'): Promise<TlsKeeper> {
-  writeFileSync(join(folder, 'clients.pem'), clientAuthority.cert);
+  writeFileSync(join(folder, 'clients.pem'), clientAuthority.pem);
   keeper = await TlsKeeper.open({
     keystorePass: 'changeit',
     keystoreType: 'PKCS12',
@@ -74,7 +92,7 @@ async function opened(clientCertificates: ClientCertificates = 'off'): Promise<T
 const whoami: HttpHandler = (http, reply) => reply.json(200, { principal: http.tlsPrincipal ?? 'nobody' });
 
 async function secure({ clients = 'off', limits = {} }: { readonly clients?: ClientCertificates; readonly limits?: Partial<HttpLimits> } = {}) {
-  put(serverPair());
+  put(await serverPair());
   const tls = await opened(clients);
   const { listener } = await aListener({ address: { kind: 'tcp', host: '127.0.0.1', port: 0, secure: true }, tls, handler: whoami, limits });
   return listener.port ?? 0;
@@ -82,7 +100,7 @@ async function secure({ clients = 'off', limits = {} }: { readonly clients?: Cli
 
 function handshake(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const socket = connectTls({ host: '127.0.0.1', servername: 'localhost', port, ca: authority.cert, ...options }, () => resolve(socket));
+    const socket = connectTls({ host: '127.0.0.1', servername: 'localhost', port, ca: authority.pem, ...options }, () => resolve(socket));
     socket.on('error', reject);
   });
 }
@@ -90,7 +108,7 @@ function handshake(port: number, options: ConnectionOptions = {}): Promise<TLSSo
 /** The body of an answer; rejects when there is none. */
 function ask(port: number, options: { readonly key?: string; readonly cert?: string; readonly agent?: Agent } = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const sending = request({ host: '127.0.0.1', servername: 'localhost', port, ca: authority.cert, agent: false, ...options }, (answer) => {
+    const sending = request({ host: '127.0.0.1', servername: 'localhost', port, ca: authority.pem, agent: false, ...options }, (answer) => {
       let text = '';
       answer.on('data', (chunk) => {
         text += chunk;
@@ -103,8 +121,8 @@ function ask(port: number, options: { readonly key?: string; readonly cert?: str
   });
 }
 
-const principalAt = async (port: number, client?: Certified): Promise<unknown> =>
-  JSON.parse(await ask(port, client === undefined ? {} : { key: client.key, cert: client.cert })).principal;
+const principalAt = async (port: number, client?: Issued): Promise<unknown> =>
+  JSON.parse(await ask(port, client === undefined ? {} : { key: client.keyPem, cert: client.pem })).principal;
 
 async function fingerprint(port: number): Promise<string | undefined> {
   const socket = await handshake(port);
@@ -172,7 +190,7 @@ describe('old and weak ways to speak TLS', () => {
   });
 
   it('TL1 gRPC is spoken with those who ask for HTTP/2 and with nobody else', async () => {
-    put(serverPair());
+    put(await serverPair());
     const { listener } = await listening({ source: await opened() });
     const port = listener.port ?? 0;
 
@@ -228,10 +246,6 @@ describe('handshakes that go nowhere', () => {
 });
 
 describe('client certificates', () => {
-  const edge = clientAuthority.issue({ commonName: 'edge' });
-  const forged = Certified.root('the clients’ authority').issue({ commonName: 'admin', names: [{ kind: 'DNS', value: 'admin.example' }] });
-  const expired = clientAuthority.issue({ commonName: 'late', from: new Date(Date.now() - 9e8), to: new Date(Date.now() - 1e6) });
-
   it('TL3 asked for, they name their holder; without one a client is nobody', async () => {
     const port = await secure({ clients: 'request' });
 
@@ -239,51 +253,44 @@ describe('client certificates', () => {
     expect(await principalAt(port)).toBe('nobody');
   });
 
-  it.each([
-    ['none', undefined],
-    ['one of another authority', forged],
-    ['an expired one', expired],
-    ['one with a weak signature', clientAuthority.issue({ commonName: 'weak', digest: 'sha1' })],
-    ['one with a weak key', clientAuthority.issue({ commonName: 'weak', rsaBits: 1024 })],
-    ['one that a client’s own certificate signed', edge.issue({ commonName: 'admin' })],
-  ])('TL3 required, %s is turned away, and where they are only asked for is nobody’s', async (what, client) => {
+  it.each(UNTRUSTED)('TL3 required, %s is turned away, and where they are only asked for is nobody’s', async (what, shown) => {
     const required = await secure({ clients: 'require' });
-    await expect(principalAt(required, client)).rejects.toThrow();
+    await expect(principalAt(required, shown)).rejects.toThrow();
     expect(await principalAt(required, edge)).toBe('CN=edge');
     await keeper.stop();
 
     const asked = await secure({ clients: 'request' });
-    if (what === 'none') expect(await principalAt(asked, client)).toBe('nobody');
-    else await expect(principalAt(asked, client)).rejects.toThrow();
+    if (what === 'none') expect(await principalAt(asked, shown)).toBe('nobody');
+    else await expect(principalAt(asked, shown)).rejects.toThrow();
   });
 
   it('TL3 a common name counts for nothing beside alternative names, whatever stands in them', async () => {
     const port = await secure({ clients: 'require' });
-    const named = (...names: { kind: 'DNS' | 'URI'; value: string }[]) => principalAt(port, clientAuthority.issue({ commonName: 'admin', names }));
+    const named = async (...names: { type: 'dns' | 'url'; value: string }[]) => principalAt(port, await client({ subject: 'CN=admin', names }));
 
-    expect(await named({ kind: 'DNS', value: 'tenant-a.example' })).toBe('DNS:tenant-a.example');
-    expect(await named({ kind: 'DNS', value: 'tenant-a.example' }, { kind: 'URI', value: 'spiffe://cluster/a' })).toBe('URI:spiffe://cluster/a');
-    expect(await named({ kind: 'DNS', value: 'a, URI:spiffe://cluster/admin' })).toMatch(/^DNS:"a/);
+    expect(await named({ type: 'dns', value: 'tenant-a.example' })).toBe('DNS:tenant-a.example');
+    expect(await named({ type: 'dns', value: 'tenant-a.example' }, { type: 'url', value: 'spiffe://cluster/a' })).toBe('URI:spiffe://cluster/a');
+    expect(await named({ type: 'dns', value: 'a, URI:spiffe://cluster/admin' })).toMatch(/^DNS:"a/);
   });
 
   it('TL3 a chain of a hundred is refused or its own holder’s, and the server goes on', async () => {
     const port = await secure({ clients: 'require' });
-    const chain: Certified[] = [];
+    const chain: Issued[] = [];
     let last = clientAuthority;
     for (let i = 0; i < 100; i++) {
-      last = last.issue({ commonName: `authority ${i}`, authority: true });
+      last = await client({ subject: `CN=authority ${i}`, isAuthority: true }, last);
       chain.unshift(last);
     }
-    const leaf = last.issue({ commonName: 'leaf' });
+    const leaf = await client({ subject: 'CN=leaf' }, last);
 
-    const end = await ask(port, { key: leaf.key, cert: [leaf, ...chain].map(({ cert }) => cert).join('') }).catch(() => 'refused');
+    const end = await ask(port, { key: leaf.keyPem, cert: [leaf, ...chain].map(({ pem }) => pem).join('') }).catch(() => 'refused');
 
     expect(end === 'refused' || JSON.parse(end).principal === 'CN=leaf').toBe(true);
     expect(await principalAt(port, edge)).toBe('CN=edge');
   });
 
   it('TL3 the holder is known to gRPC calls as well', async () => {
-    put(serverPair());
+    put(await serverPair());
     let who: string | undefined;
     const { listener } = await listening({
       source: await opened('require'),
@@ -292,9 +299,9 @@ describe('client certificates', () => {
         return { prediction: new Uint8Array() };
       },
     });
-    const channel = credentials.createSsl(Buffer.from(authority.cert), Buffer.from(edge.key), Buffer.from(edge.cert));
+    const channel = credentials.createSsl(Buffer.from(authority.pem), Buffer.from(edge.keyPem), Buffer.from(edge.pem));
     const client = new GrpcClient(`localhost:${listener.port}`, Inference.fullName, {}, channel);
-    const nobody = new GrpcClient(`localhost:${listener.port}`, Inference.fullName, {}, Buffer.from(authority.cert));
+    const nobody = new GrpcClient(`localhost:${listener.port}`, Inference.fullName, {}, Buffer.from(authority.pem));
 
     await client.unary(Inference.methods.predictions, { modelName: 'm', modelVersion: '', input: new Map() });
     const refused = await nobody.failure(Inference.methods.ping, {});
@@ -312,15 +319,15 @@ describe('renewed files', () => {
     const before = await fingerprint(port);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     await ask(port, { agent });
-    const renewed = serverPair();
+    const renewed = await serverPair();
 
     put(renewed);
     await eventually(
-      async () => (await fingerprint(port)) === renewed.fingerprint256,
+      async () => (await fingerprint(port)) === fingerprintOf(renewed),
       () => 'the new certificate is served',
     );
 
-    expect(before).not.toBe(renewed.fingerprint256);
+    expect(before).not.toBe(fingerprintOf(renewed));
     expect(await ask(port, { agent })).toContain('nobody');
     agent.destroy();
     expect(failures).toBe(0);
@@ -340,11 +347,11 @@ describe('renewed files', () => {
       return isReused;
     };
     expect(await again()).toBe(true);
-    const renewed = serverPair();
+    const renewed = await serverPair();
 
     put(renewed);
     await eventually(
-      async () => (await fingerprint(port)) === renewed.fingerprint256,
+      async () => (await fingerprint(port)) === fingerprintOf(renewed),
       () => 'the new certificate is served',
     );
 
@@ -354,16 +361,16 @@ describe('renewed files', () => {
   it.each([
     ['broken', () => writeFileSync(join(folder, 'cert.pem'), 'no certificate')],
     ['gone', () => rmSync(join(folder, 'key.pem'))],
-    ['of two pairs', () => writeFileSync(join(folder, 'key.pem'), serverPair().key)],
-    ['expired', () => put(authority.issue({ commonName: 'localhost', names: LOCAL, from: new Date(Date.now() - 9e8), to: new Date(Date.now() - 1e6) }))],
-    ['weak', () => put(authority.issue({ commonName: 'localhost', names: LOCAL, rsaBits: 1024 }))],
+    ['of two pairs', async () => writeFileSync(join(folder, 'key.pem'), (await serverPair()).keyPem)],
+    ['expired', async () => put(await serverPair({ from: -10, until: -0.01 }))],
+    ['weak', async () => put(await serverPair({ rsaBits: 1024 }))],
   ])('TL4 that are %s leave the pair before them in use, are counted and told once; no request is lost', async (_, spoil) => {
     const port = await secure();
     const before = await fingerprint(port);
     const asked: Promise<string>[] = [];
     const traffic = setInterval(() => asked.push(ask(port)), 10);
 
-    spoil();
+    await spoil();
     await eventually(
       () => failures >= 3,
       () => 'they were looked at',
@@ -374,10 +381,10 @@ describe('renewed files', () => {
     expect(await fingerprint(port)).toBe(before);
     expect(log.lines.filter((line) => line.includes('The renewed TLS files are not used'))).toHaveLength(1);
 
-    const good = serverPair();
+    const good = await serverPair();
     put(good);
     await eventually(
-      async () => (await fingerprint(port)) === good.fingerprint256,
+      async () => (await fingerprint(port)) === fingerprintOf(good),
       () => 'a good pair is taken after all',
     );
   });
@@ -386,10 +393,10 @@ describe('renewed files', () => {
 describe('key material that protects too little', () => {
   it.each([
     ['an RSA key of 1024 bits', { rsaBits: 1024 }, 'its key is too short'],
-    ['a signature over SHA-1', { digest: 'sha1' }, 'it is signed over SHA-1'],
+    ['a signature over SHA-1', { digest: 'SHA-1' }, 'it is signed over SHA-1'],
   ] as const)('TL1 %s starts no listener', async (_, wish, why) => {
     keeper = await secure().then(() => keeper);
-    put(authority.issue({ commonName: 'localhost', names: LOCAL, ...wish }));
+    put(await serverPair(wish));
 
     await expect(opened()).rejects.toThrow(why);
   });

@@ -1,0 +1,126 @@
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { Connector, HttpHandler } from '../api/http-exchange.js';
+import { BadRequest, RequestTooSlow } from '../errors/admission.js';
+import type { HeaderPair } from '../inference/request.js';
+import type { BodyRates } from './body-rates.js';
+import type { CallerRules } from './caller-rules.js';
+import { verifiedName } from './client-certificate.js';
+import { peerOf } from './connection.js';
+import type { HttpLimits } from './http-limits.js';
+import { type ArrivingStream, Http2Connection, type Http2ConnectionHost } from './http2-connection.js';
+import { http2Head, refusalOfForm } from './http2-head.js';
+import { Http2Reply, WITHOUT_DATE } from './http2-reply.js';
+import { firstHeader, IncomingRequest } from './incoming-request.js';
+import { EMPTY_BODY, readBody } from './request-body.js';
+import { BAD_MESSAGE, headFits, refusalOfHead } from './request-head.js';
+
+export interface Http2DoorOptions {
+  readonly connector: Connector;
+  readonly handler: HttpHandler;
+  readonly limits: HttpLimits;
+  readonly cors: readonly HeaderPair[];
+  readonly callers: CallerRules;
+  readonly bodyRates: BodyRates;
+  /** A request has begun to arrive; each is followed by one `over`. */
+  readonly begun: () => void;
+  readonly over: () => void;
+  readonly answered: (
+    socket: TLSSocket,
+    line: { readonly method: string; readonly target: string; readonly protocol: string },
+    status: number,
+    reply: Http2Reply,
+  ) => void;
+}
+
+/**
+ * Speaks HTTP/2 on connections that a listener has accepted and whose client asked for it, with the listener's own limits.
+ *
+ *  state     event → next        promise while here
+ *  open      drain → draining    streams are taken
+ *  draining  –                   connections take no new stream and end with their last
+ */
+export class Http2Door implements Http2ConnectionHost {
+  readonly #connections = new Set<Http2Connection>();
+  #onLastConnection: (() => void) | undefined;
+
+  constructor(private readonly options: Http2DoorOptions) {}
+
+  get limits(): HttpLimits {
+    return this.options.limits;
+  }
+
+  accept(socket: TLSSocket): void {
+    if (!socket.destroyed) this.#connections.add(new Http2Connection(socket, this));
+  }
+
+  /** Resolves when every connection has ended and its last bytes have left this process. */
+  async drain(): Promise<void> {
+    for (const connection of this.#connections) connection.drain();
+    if (this.#connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onLastConnection = resolve;
+    });
+  }
+
+  over(): void {
+    this.options.over();
+  }
+
+  ended(connection: Http2Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#onLastConnection?.();
+  }
+
+  take(socket: TLSSocket, { stream, headers, flags, raw }: ArrivingStream): void {
+    this.options.begun();
+    if (stream.closed || stream.destroyed) return;
+    const { limits, cors, callers, answered } = this.options;
+    const { method, url, rawHeaders } = http2Head(headers, raw);
+    const line = { method, target: url, protocol: 'HTTP/2.0' };
+    const reply = new Http2Reply(stream, { limits, cors, answered: (_, status) => answered(socket, line, status, reply) });
+    const head = { method, url, rawHeaders, httpVersionMinor: 1, socket: { localAddress: socket.localAddress } };
+    const refusal = headFits(head, limits) ? (refusalOfForm(head) ?? refusalOfHead(head, callers)) : BadRequest({ message: BAD_MESSAGE });
+    if (refusal !== undefined) return reply.fail(refusal);
+    const expectation = firstHeader(rawHeaders, 'expect')?.toLowerCase();
+    if (expectation !== undefined && expectation !== '100-continue') return reply.send(417, '');
+    const length = firstHeader(rawHeaders, 'content-length');
+    const announcedBytes = length === undefined ? undefined : Number(length);
+    if (announcedBytes !== undefined && announcedBytes > limits.maxRequestBytes) return tooLarge(stream);
+    if (cors.length > 0 && method === 'OPTIONS' && firstHeader(rawHeaders, 'access-control-request-method') !== undefined) return reply.send(200, '');
+    const handle = (body: Uint8Array): void => this.#handle(socket, head, reply, body);
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return handle(EMPTY_BODY);
+    if (expectation !== undefined) stream.additionalHeaders({ ':status': 100 });
+    this.#read(stream, announcedBytes, reply, handle);
+  }
+
+  #read(stream: ServerHttp2Stream, announcedBytes: number | undefined, reply: Http2Reply, whole: (body: Uint8Array) => void): void {
+    const { limits, bodyRates } = this.options;
+    const tooSlow = (): void => {
+      if (!reply.begun) reply.fail(RequestTooSlow({}));
+    };
+    const patience = setTimeout(tooSlow, limits.requestTimeoutMs);
+    stream.once('close', () => clearTimeout(patience));
+    readBody(stream, announcedBytes, limits.maxRequestBytes, {
+      whole: (body) => {
+        clearTimeout(patience);
+        // The body of a stream that is reset ends as well.
+        if (!reply.begun && !stream.aborted && !stream.destroyed && !stream.closed) whole(body);
+      },
+      tooLarge: () => tooLarge(stream),
+    });
+    bodyRates.watch(stream, tooSlow);
+  }
+
+  #handle(socket: TLSSocket, head: ReturnType<typeof http2Head>, reply: Http2Reply, body: Uint8Array): void {
+    const { connector, handler } = this.options;
+    handler(new IncomingRequest(head, reply, peerOf(socket), connector, body, verifiedName(socket)), reply);
+  }
+}
+
+/** TorchServe's bare 413. */
+function tooLarge(stream: ServerHttp2Stream): void {
+  if (stream.headersSent || stream.destroyed || stream.closed) return;
+  stream.respond({ ':status': 413, 'content-length': '0' }, { ...WITHOUT_DATE, endStream: true });
+  stream.close(constants.NGHTTP2_NO_ERROR);
+}
