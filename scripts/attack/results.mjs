@@ -9,7 +9,7 @@ export function readResults(folder, root) {
 }
 
 /** Of vitest's JSON report. */
-export function vitestResults(text, root) {
+function vitestResults(text, root) {
   return JSON.parse(text).testResults.flatMap(({ name, assertionResults }) =>
     assertionResults.map(({ ancestorTitles, title, status, failureMessages }) => ({
       title: [...ancestorTitles, title].join(' › '),
@@ -21,7 +21,7 @@ export function vitestResults(text, root) {
 }
 
 /** Of pytest's JUnit report. */
-export function pytestResults(text) {
+function pytestResults(text) {
   return [...text.matchAll(/<testcase ([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g)].map(([, attributes, inside = '']) => {
     const attribute = (name) => unescaped(new RegExp(`(?:^| )${name}="([^"]*)"`).exec(attributes)?.[1] ?? '');
     const trouble = /<(?:failure|error)(?: message="([^"]*)")?/.exec(inside);

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -90,7 +92,9 @@ describe('the report of attacks', () => {
   });
 
   it('reads what vitest and pytest write', async () => {
-    const vitest = (await script('results.mjs', 'vitestResults', z.array(resultShape)))(
+    const folder = mkdtempSync(join(tmpdir(), 'sconce-results-'));
+    writeFileSync(
+      join(folder, 'system.json'),
       JSON.stringify({
         testResults: [
           {
@@ -103,21 +107,22 @@ describe('the report of attacks', () => {
           },
         ],
       }),
-      '/home',
     );
-    const pytest = (await script('results.mjs', 'pytestResults', z.array(resultShape)))(
+    writeFileSync(
+      join(folder, 'python.xml'),
       '<testsuites><testsuite name="pytest"><testcase classname="python.tests.test_a" name="test_ZA1_is_locked" time="0.1" />' +
         '<testcase classname="python.tests.test_a" name="test_ZA2[&quot;a&quot;]"><failure message="it &lt;opened&gt;&#10;wide">trace</failure></testcase>' +
         '<testcase classname="python.tests.test_a" name="test_ZB1"><skipped message="no window" /></testcase></testsuite></testsuites>',
     );
 
+    const results = (await script('results.mjs', 'readResults', z.array(resultShape)))(folder, '/home');
+    rmSync(folder, { recursive: true });
+
     const file = 'test/attacks/a.test.ts';
-    expect(vitest).toEqual([
+    expect(results).toEqual([
       { title: 'doors › ZA1 is locked', file, state: 'passed', failure: '' },
       { title: 'ZA2 is locked', file, state: 'failed', failure: 'it opened' },
       { title: 'ZA10 is locked', file, state: 'skipped', failure: '' },
-    ]);
-    expect(pytest).toEqual([
       { title: 'test_ZA1_is_locked', file: 'python/tests/test_a.py', state: 'passed', failure: '' },
       { title: 'test_ZA2["a"]', file: 'python/tests/test_a.py', state: 'failed', failure: 'it <opened>' },
       { title: 'test_ZB1', file: 'python/tests/test_a.py', state: 'skipped', failure: '' },
