@@ -11,6 +11,7 @@ export interface Load {
   readonly url: string;
   readonly body: string | Buffer;
   readonly contentType: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly seconds: number;
 }
@@ -21,7 +22,7 @@ export async function run(load: Load): Promise<LoadFigures> {
     url: load.url,
     method: 'POST',
     body: load.body,
-    headers: { 'content-type': load.contentType },
+    headers: { ...load.headers, 'content-type': load.contentType },
     connections: load.connections,
     duration: load.seconds,
   });

@@ -7,11 +7,19 @@ import { Report } from './report.js';
 import { digits } from './stages/digits.js';
 import { isolation } from './stages/isolation.js';
 import { noop } from './stages/noop.js';
+import { protections } from './stages/protections.js';
 import { sandbox } from './stages/sandbox.js';
 import { scale } from './stages/scale.js';
 import { Workbench } from './workbench.js';
 
-const STAGES: Readonly<Record<string, (bench: Workbench) => Promise<void>>> = { noop, digits, scale, sandbox, isolation };
+/** `sandbox` tells what the sandbox alone costs, and what all protections do together. */
+const STAGES: Readonly<Record<string, readonly ((bench: Workbench) => Promise<void>)[]>> = {
+  noop: [noop],
+  digits: [digits],
+  scale: [scale],
+  sandbox: [sandbox, protections],
+  isolation: [isolation],
+};
 
 const at = process.argv.indexOf('--only');
 const only = at < 0 ? undefined : process.argv[at + 1];
@@ -31,7 +39,7 @@ try {
 if (!bench.torchserveInstalled) console.log('TorchServe is not installed here: figures of Sconce alone. `npm run bench -- --install-peer` installs it.');
 
 try {
-  for (const [, stage] of wanted) await stage(bench);
+  for (const stage of wanted.flatMap(([, stages]) => stages)) await stage(bench);
 } finally {
   bench.remove();
 }

@@ -1,8 +1,12 @@
-// `npm test`: sets up what the tests need (a virtual environment with PyTorch too), runs every suite and closes with one line of figures.
+// `npm test`: sets up what the tests need (a virtual environment with PyTorch too), runs every suite, tells which attacks of the corpus held, and closes with one line of figures.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readCorpus } from './attack/corpus.mjs';
+import { report } from './attack/report.mjs';
+import { readResults } from './attack/results.mjs';
+import { allHeld, tally } from './attack/tally.mjs';
 import { build } from './build.mjs';
 import { ensurePythonEnvironment } from './setup-python.mjs';
 
@@ -56,5 +60,8 @@ codes.push(await run(python, ['-m', 'pytest', '-q', 'python/tests', `--junitxml=
 const suites = [vitestFigures(join(results, 'unit.json')), vitestFigures(join(results, 'system.json')), pytestFigures(join(results, 'python.xml'))];
 const sum = (key) => suites.reduce((total, suite) => total + suite[key], 0);
 const skipped = sum('skipped');
+const attacks = tally(readResults(results, root), readCorpus());
+console.log('');
+for (const line of report(attacks, { brief: true })) console.log(line);
 console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-process.exit(codes.every((code) => code === 0) ? 0 : 1);
+process.exit(codes.every((code) => code === 0) && allHeld(attacks) ? 0 : 1);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InferenceAPIsServiceDefinition as Inference } from '../../src/api/grpc-generated/inference.js';
 import { ManagementAPIsServiceDefinition as Management } from '../../src/api/grpc-generated/management.js';
 import { type CallOptions, call, type HttpResult, RunningServer } from '../e2e/running-server.js';
+import { aftermath } from '../fixtures/aftermath.js';
 import { archive } from '../fixtures/archives.js';
 import { GrpcClient } from '../fixtures/grpc-client.js';
 import { RawClient } from '../fixtures/raw-http.js';
@@ -17,6 +18,8 @@ beforeAll(async () => {
 });
 
 afterAll(() => server.dispose());
+
+aftermath(() => server, { model: 'noop' });
 
 /** Every REST listener with a path that it answers. */
 const doors = (): readonly string[] => [`${server.inference}/ping`, `${server.management}/models`, `${server.metrics}/metrics`];

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call, RunningServer } from '../e2e/running-server.js';
+import { aftermath } from '../fixtures/aftermath.js';
 import { archive } from '../fixtures/archives.js';
 import { HostileModel } from '../fixtures/hostile-model.js';
 import { RawClient } from '../fixtures/raw-http.js';
@@ -17,6 +18,8 @@ beforeAll(async () => {
 });
 
 afterAll(() => server.dispose());
+
+aftermath(() => server, { model: 'good' });
 
 /** A PARTS frame: the last part, with status 200 and no more, of request 0 of a batch. */
 function answerTo(batch: number): string {

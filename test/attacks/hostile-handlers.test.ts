@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunningServer } from '../e2e/running-server.js';
+import { aftermath } from '../fixtures/aftermath.js';
 import { archive } from '../fixtures/archives.js';
 import { expectAlive, expectRefused, HostileModel, type Victim, type Wish, workerOf } from '../fixtures/hostile-model.js';
 
@@ -47,6 +48,8 @@ afterAll(async () => {
   for (const open of traps) open.close();
   await server.dispose();
 });
+
+aftermath(() => server, { model: 'good', canaries: [CANARY.join(''), inTheBody.join(''), 'weights of the good model'], files: ['audit.log', 'temporary'] });
 
 async function trap(name: string, options: { host: string; port: number } | { path: string }): Promise<number> {
   const listener = createServer(() => visitors.push(name));

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunningServer } from '../e2e/running-server.js';
+import { aftermath } from '../fixtures/aftermath.js';
 import { expectRefused, type Outcomes, processesOf } from '../fixtures/hostile-model.js';
 
 const HANDLER = `
@@ -89,6 +90,8 @@ afterAll(async () => {
   trap.close();
   await server.dispose();
 });
+
+aftermath(() => server);
 
 async function asked(body: object) {
   const { status, text } = await server.predict('hostile', { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunningServer } from '../e2e/running-server.js';
+import { aftermath } from '../fixtures/aftermath.js';
 import { expectRefused, HostileModel, type Wish } from '../fixtures/hostile-model.js';
 
 const server = new RunningServer();
@@ -11,6 +12,8 @@ beforeAll(async () => {
 });
 
 afterAll(() => server.dispose());
+
+aftermath(() => server);
 
 /** In handle, in a thread left behind, and in the initialize of a model of its own. */
 async function refusedEverywhere(wish: Wish): Promise<void> {

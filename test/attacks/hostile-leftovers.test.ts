@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunningServer } from '../e2e/running-server.js';
+import { aftermath } from '../fixtures/aftermath.js';
 import { expectRefused, HostileModel, processesOf } from '../fixtures/hostile-model.js';
 import { PYTHON, ROOT } from '../fixtures/python-workers.js';
 
@@ -16,6 +17,8 @@ beforeAll(async () => {
 });
 
 afterAll(() => server.dispose());
+
+aftermath(() => server, { files: ['temporary'] });
 
 function folderOf(file: string): string {
   const [run = ''] = readdirSync(temporary).filter((name) => name.startsWith('sconce-'));

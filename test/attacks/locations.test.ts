@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ManagementAPIsServiceDefinition as Management } from '../../src/api/grpc-generated/management.js';
 import { type HttpResult, RunningServer } from '../e2e/running-server.js';
+import { aftermath } from '../fixtures/aftermath.js';
 import { GrpcClient } from '../fixtures/grpc-client.js';
 
 /** Allows every http(s) URL and the files of one folder: what is refused is refused by more than a pattern. */
@@ -47,6 +48,9 @@ afterAll(async () => {
   trap.close();
   await Promise.all([open.dispose(), bare.dispose()]);
 });
+
+aftermath(() => open, { files: ['outside', 'secret.mar'] });
+aftermath(() => bare);
 
 const register = (server: RunningServer, url: string, kind = 'models') => server.manage('POST', `/${kind}?url=${encodeURIComponent(url)}`);
 

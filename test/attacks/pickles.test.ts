@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { call, RunningServer } from '../e2e/running-server.js';
+import { aftermath } from '../fixtures/aftermath.js';
 import { archive } from '../fixtures/archives.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -64,6 +65,8 @@ describe('a server with its defaults', () => {
   });
 
   afterAll(() => server.dispose());
+
+  aftermath(() => server, { model: 'good' });
 
   /** What must hold after every attack: nothing ran, nothing of the archive is left, others are served. */
   async function nothingHappened(name: string): Promise<void> {

@@ -1,0 +1,117 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pack } from '../archives.js';
+import { type LoadFigures, run } from '../load.js';
+import { removeFolder, type Started, startContender, stopContender, untilFree, writeConfig } from '../peer-server.js';
+import type { Workbench } from '../workbench.js';
+
+const SPAWNS = 15;
+const PROTECTED_PORT = 28280;
+const BARE_PORT = 28380;
+/** What may be lost to everything that is on by default. */
+const LEAST_RATIO = 0.95;
+const MOST_MORE_MS = 5;
+const NOTHING = [
+  'sconce_sandbox=off',
+  'sconce_scan=off',
+  'sconce_audit_log=off',
+  'sconce_control_groups=false',
+  'sconce_min_body_bytes_per_s=0',
+  'sconce_worker_log_kb_per_s=0',
+];
+
+interface Side {
+  readonly port: number;
+  readonly server: Started;
+  readonly keys: { readonly inference?: string; readonly management?: string };
+}
+
+/** What everything that protects by default costs: Sconce as it comes, tokens included, beside Sconce with nothing of it, both up at once and loads alternating. */
+export async function protections(bench: Workbench): Promise<void> {
+  console.log('\n## Protected as it comes, against nothing of it');
+  await pack(bench.root, bench.store, 'noop', 'noop.py', 'minWorkers: 1\nmaxWorkers: 2\n');
+  const sides: Side[] = [];
+  try {
+    sides.push(await start(bench, 'protected', PROTECTED_PORT, ['disable_token_authorization=false']));
+    sides.push(await start(bench, 'bare', BARE_PORT, NOTHING));
+    await compareStarts(sides);
+    for (const connections of [1, 32]) await compareLoads(bench, sides, connections);
+  } finally {
+    for (const { server } of sides) stopContender(server.process);
+    for (const { port } of sides) await untilFree(port);
+    for (const name of ['protected', 'bare']) removeFolder(join(bench.folder, name));
+  }
+}
+
+async function start(bench: Workbench, name: string, port: number, settings: readonly string[]): Promise<Side> {
+  const home = join(bench.folder, name);
+  mkdirSync(home, { recursive: true });
+  const extra = [`python=${bench.python}`, `sconce_cache_dir=${join(bench.folder, `${name}-cache`)}`, 'default_workers_per_model=1', ...settings];
+  const config = writeConfig(home, port, 'noop.mar', `${extra.join('\n')}\n`);
+  const args = [join(bench.root, 'bin', 'torchserve'), '--start', '--foreground', '--ncs', '--model-store', bench.store, '--ts-config', config];
+  const contender = { name: 'sconce', command: process.execPath, args, env: { TMPDIR: home }, inferencePort: port };
+  const server = await startContender(contender, home, async () => (await fetch(`http://127.0.0.1:${port}/ready`)).ok);
+  return { port, server, keys: name === 'bare' ? {} : keysIn(home) };
+}
+
+function keysIn(home: string): Side['keys'] {
+  const { inference, management } = JSON.parse(readFileSync(join(home, 'key_file.json'), 'utf8'));
+  return { inference: inference.key, management: management.key };
+}
+
+const bearer = (key: string | undefined): Record<string, string> => (key === undefined ? {} : { authorization: `Bearer ${key}` });
+
+async function scale({ port, keys }: Side, workers: number): Promise<number> {
+  const startedAt = performance.now();
+  const url = `http://127.0.0.1:${port + 1}/models/noop?min_worker=${workers}&max_worker=${workers}&synchronous=true`;
+  const response = await fetch(url, { method: 'PUT', headers: bearer(keys.management) });
+  if (!response.ok) throw new Error(await response.text());
+  return performance.now() - startedAt;
+}
+
+async function compareStarts(sides: readonly Side[]): Promise<void> {
+  const times: number[][] = sides.map(() => []);
+  for (let round = 0; round < SPAWNS; round += 1)
+    for (const [at, side] of sides.entries()) {
+      times[at]?.push(await scale(side, 2));
+      await scale(side, 1);
+    }
+  const more = times[0]?.map((ms, round) => ms - (times[1]?.[round] ?? 0)) ?? [];
+  const [guarded = 0, bare = 0] = times.map(middle);
+  const added = guarded - bare;
+  console.log(
+    `one more Python worker until it is ready: ${guarded.toFixed(1)} ms protected, ${bare.toFixed(1)} ms bare: ${added.toFixed(1)} ms added (rounds from ${Math.min(...more).toFixed(1)} to ${Math.max(...more).toFixed(1)}); at most ${MOST_MORE_MS} wanted: ${added <= MOST_MORE_MS ? 'held' : 'MISSED'}`,
+  );
+}
+
+async function compareLoads(bench: Workbench, sides: readonly Side[], connections: number): Promise<void> {
+  const load = ({ port, keys }: Side): Promise<LoadFigures> =>
+    run({
+      url: `http://127.0.0.1:${port}/predictions/noop`,
+      body: '"x"',
+      contentType: 'application/json',
+      headers: bearer(keys.inference),
+      connections,
+      seconds: bench.seconds,
+    });
+  const rates: number[][] = sides.map(() => []);
+  for (let round = 0; round < bench.rounds; round += 1) {
+    // Each goes first as often as the other.
+    const turns = round % 2 === 0 ? [...sides.entries()] : [...sides.entries()].reverse();
+    for (const [at, side] of turns) {
+      const { requestsPerSecond, failures } = await load(side);
+      if (failures > 0) console.log(`  (${failures} requests failed)`);
+      rates[at]?.push(requestsPerSecond);
+    }
+  }
+  const ratios = rates[0]?.map((rate, round) => rate / (rates[1]?.[round] ?? Number.NaN)) ?? [];
+  const [guarded = 0, bare = 0] = rates.map(middle);
+  const ratio = middle(ratios);
+  console.log(
+    `a no-op Python handler, ${connections} connection${connections > 1 ? 's' : ''}: ${guarded.toFixed(0)}/s protected, ${bare.toFixed(0)}/s bare, ratio ${ratio.toFixed(3)} (rounds from ${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}); at least ${LEAST_RATIO} wanted: ${ratio >= LEAST_RATIO ? 'held' : 'MISSED'}`,
+  );
+}
+
+function middle(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
