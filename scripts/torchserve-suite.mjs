@@ -91,7 +91,13 @@ function commandsOf(side) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const command of COMMANDS) {
-    if (side === 'sconce') symlinkSync(join(root, 'bin', command), join(folder, command));
+    if (side === 'sconce' && command === 'torchserve') {
+      writeFileSync(
+        join(folder, command),
+        `#!/bin/sh\nexec '${process.execPath}' '${join(here, 'permitting.mjs')}' '${join(root, 'bin', command)}' -- "$@"\n`,
+        { mode: 0o755 },
+      );
+    } else if (side === 'sconce') symlinkSync(join(root, 'bin', command), join(folder, command));
     // TorchServe gives its workers the interpreter that it was started with.
     else writeFileSync(join(folder, command), `#!/bin/sh\nexec '${join(venvBin, 'python')}' '${join(peerBin, command)}' "$@"\n`, { mode: 0o755 });
   }
