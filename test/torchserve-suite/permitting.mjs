@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const PERMITTED = readFileSync(fileURLToPath(new URL('permitted.properties', import.meta.url)), 'utf8')
-  .replaceAll('PEER', fileURLToPath(new URL('../../.cache/peer', import.meta.url)))
+  .replaceAll(/<(.*?)>/g, (_, folder) => (folder === 'weights' ? process.env.TORCH_HOME : fileURLToPath(new URL(`../../.cache/${folder}`, import.meta.url))))
   .split('\n')
   .filter((line) => /^[a-z]/.test(line));
 
