@@ -91,7 +91,13 @@ function commandsOf(side) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const command of COMMANDS) {
-    if (side === 'sconce') symlinkSync(join(root, 'bin', command), join(folder, command));
+    if (side === 'sconce' && command === 'torchserve') {
+      writeFileSync(
+        join(folder, command),
+        `#!/bin/sh\nexec '${process.execPath}' '${join(here, 'permitting.mjs')}' '${join(root, 'bin', command)}' -- "$@"\n`,
+        { mode: 0o755 },
+      );
+    } else if (side === 'sconce') symlinkSync(join(root, 'bin', command), join(folder, command));
     // TorchServe gives its workers the interpreter that it was started with.
     else writeFileSync(join(folder, command), `#!/bin/sh\nexec '${join(venvBin, 'python')}' '${join(peerBin, command)}' "$@"\n`, { mode: 0o755 });
   }
@@ -149,6 +155,14 @@ function copyOf(side) {
   return folder;
 }
 
+/** Sconce's Python packages away from its commands, so that its launcher takes the one on PATH. */
+function copyOfPython() {
+  const folder = join(work, 'python-sconce');
+  rmSync(folder, { recursive: true, force: true });
+  cpSync(join(root, 'python'), folder, { recursive: true, filter: (path) => basename(path) !== '__pycache__' });
+  return folder;
+}
+
 function redirect(folder) {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !/\.(py|json)$/.test(entry.name)) continue;
@@ -172,7 +186,7 @@ async function runSide(side) {
     PATH: `${commandsOf(side)}:${venvBin}:${process.env.PATH}`,
     TMPDIR: temporary,
     TORCH_HOME: join(temporary, 'torch'),
-    ...(side === 'sconce' ? { PYTHONPATH: join(root, 'python') } : {}),
+    ...(side === 'sconce' ? { PYTHONPATH: copyOfPython() } : {}),
   };
   const proto = '../../frontend/server/src/main/resources/proto';
   const stubs = ['-I', '../../third_party/google/rpc', `--proto_path=${proto}`, '--python_out=.', '--grpc_python_out=.'];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BadRequest, Invariant } from '../errors/admission.js';
+import { BadRequest, Invariant, TokenRefused } from '../errors/admission.js';
+import { HandlerFailed } from '../errors/backend.js';
 import { QueueFull } from '../errors/scheduling.js';
 import { prettyJson, renderError } from './render-error.js';
 
@@ -11,6 +12,13 @@ describe('renderError', () => {
       body: '{\n  "code": 400,\n  "type": "BadRequestException",\n  "message": "a \\"b\\" <c>\\n"\n}\n',
     });
     expect(renderError(QueueFull({ model: 'm' })).headers).toContainEqual(['x-sconce-reason', 'queue_full']);
+  });
+
+  it('asks for a token where the server wants one, and not where a handler answers 401', () => {
+    const asking = ['www-authenticate', 'Bearer'];
+
+    expect(renderError(TokenRefused({ status: 401 })).headers).toContainEqual(asking);
+    expect(renderError(HandlerFailed({ status: 401, message: 'no such luck' })).headers).not.toContainEqual(asking);
   });
 
   it('keeps the facts of an internal error from the client', () => {

@@ -29,7 +29,7 @@ function render(error: SconceError, further: (message: string) => object): Rende
   const headers: HeaderPair[] = [['content-type', 'application/json']];
   if (error.reason !== undefined) headers.push(['x-sconce-reason', error.reason]);
   if (error.retryAfterS !== undefined) headers.push(['retry-after', String(error.retryAfterS)]);
-  if (http === 401) headers.push(['www-authenticate', 'Bearer']);
+  if (error.kind === 'unauthenticated' && http === 401) headers.push(['www-authenticate', 'Bearer']);
   return { status: http, headers, body: prettyJson({ code: http, type, message, ...further(message) }) };
 }
 

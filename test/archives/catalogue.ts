@@ -7,6 +7,7 @@ import { continuousBatching } from './continuous-batching/archive.js';
 import { customMetrics } from './custom-metrics/archive.js';
 import { detection } from './detection/archive.js';
 import { bodyEnvelope, jsonEnvelope, kserve2Envelope, kserveEnvelope } from './envelopes/archive.js';
+import { inductorCache } from './inductor-cache.js';
 import { microBatching } from './micro-batching/archive.js';
 import { mirror } from './mirror/archive.js';
 import { mnist } from './mnist/archive.js';
@@ -50,6 +51,6 @@ export function commonSettings(root: string): Readonly<Record<string, string>> {
     metrics_config: join(root, 'test', 'archives', 'custom-metrics', 'metrics.yaml'),
     disable_system_metrics: 'true',
     // Inductor runs a C++ compiler. What it makes is kept from run to run.
-    sconce_grants: JSON.stringify({ compiled: { exec: true, write: [join(root, '.cache', 'inductor-shared')], environment: ['TORCHINDUCTOR_CACHE_DIR'] } }),
+    sconce_grants: JSON.stringify({ compiled: { exec: true, write: [inductorCache(root)], environment: ['TORCHINDUCTOR_CACHE_DIR'] } }),
   };
 }

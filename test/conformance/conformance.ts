@@ -39,6 +39,11 @@ async function groups(models: Models): Promise<readonly ComparisonGroup[]> {
   ];
 }
 
+/** What both servers let models be registered from over the API. To Sconce its operator has to say so. */
+function locations(made: string): Readonly<Record<string, string>> {
+  return { allowed_urls: 'file://.*,https?://.*', sconce_fetch_hosts: '127.0.0.1', sconce_store_roots: made };
+}
+
 /** Groups that can share a pair of servers, together. */
 function bySettings(all: readonly ComparisonGroup[]): readonly (readonly ComparisonGroup[])[] {
   const runs = new Map<string, ComparisonGroup[]>();
@@ -89,7 +94,7 @@ try {
   for (const together of bySettings(await groups(models))) {
     if (interruption.signal.aborted) break;
     run += 1;
-    const settings = { ...commonSettings(root), ...together[0]?.settings };
+    const settings = { ...commonSettings(root), ...locations(made), ...together[0]?.settings };
     const store = together.flatMap((group) => group.store);
     const pair = await startPair({ root, peerBin, folder: join(folder, String(run)), settings, store, snapshots: together[0]?.snapshots ?? false });
     running = pair;

@@ -12,7 +12,8 @@ export function cors({ speaker }: Models): ComparisonGroup {
     comparisons: [
       manages('a model is registered', 'POST', '/models?url=speaker.mar&initial_workers=1'),
       asks('health', { method: 'GET', path: '/ping' }),
-      asks('health with an origin', { method: 'GET', path: '/ping', headers: { Origin: 'https://elsewhere.example' } }),
+      asks('health with the origin', { method: 'GET', path: '/ping', headers: { Origin: 'https://example.com' } }),
+      asks('health with another origin', { method: 'GET', path: '/ping', headers: { Origin: 'https://elsewhere.example' } }),
       asks('a prediction', { path: '/predictions/speaker', ...formBody({ do: 'give', data: 'x' }) }),
       asks('a stream', { path: '/predictions/speaker', ...formBody({ do: 'stream', count: '1' }) }),
       asks('an error', { path: '/predictions/nobody', body: 'x' }),

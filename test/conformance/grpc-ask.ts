@@ -82,7 +82,11 @@ export class GrpcAsk {
 function failed(error: unknown): { readonly code: number; readonly details: string; readonly trailers: Observed } {
   if (!(error instanceof Error && 'code' in error && 'details' in error && 'metadata' in error)) throw error;
   const trailers = Object.entries((error.metadata as Metadata).getMap()).filter(([name]) => LEFT_OUT[name] === undefined);
-  return { code: Number(error.code), details: String(error.details), trailers: Object.fromEntries(trailers.map(([name, value]) => [name, plain(value)])) };
+  return {
+    code: Number(error.code),
+    details: String(error.details).replace(/after \d+\.\d+s/, 'after <time>'),
+    trailers: Object.fromEntries(trailers.map(([name, value]) => [name, plain(value)])),
+  };
 }
 
 /** A message as a tree of plain values. */

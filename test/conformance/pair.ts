@@ -1,6 +1,7 @@
 import { cpSync, existsSync, linkSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Contender, listening, startContender, stopContender, untilFree, writeConfig } from '../../bench/peer-server.js';
+import { madeInductorCache } from '../archives/inductor-cache.js';
 import type { ComparedServer } from './comparison.js';
 
 /** Inference, management, metrics, gRPC inference and gRPC management. */
@@ -65,7 +66,7 @@ async function start(name: 'torchserve' | 'sconce', { root, peerBin, folder, set
       PATH: `${peerBin}:${process.env.PATH ?? ''}`,
       // One thread each: what several add up comes in another order.
       OMP_NUM_THREADS: '1',
-      TORCHINDUCTOR_CACHE_DIR: join(root, '.cache', 'inductor'),
+      TORCHINDUCTOR_CACHE_DIR: name === 'sconce' ? madeInductorCache(root) : join(root, '.cache', 'inductor'),
     },
     inferencePort: port,
   };

@@ -10,7 +10,14 @@ import { type Asked, answerTo, formBody, observed } from './rest-ask.js';
 
 type Key = 'inference' | 'management' | 'API';
 
-const TOKENS = { disable_token_authorization: 'false', enable_model_api: 'false', load_models: 'speaker.mar', default_workers_per_model: '1' };
+const TOKENS = {
+  disable_token_authorization: 'false',
+  enable_model_api: 'false',
+  load_models: 'speaker.mar',
+  default_workers_per_model: '1',
+  // More wrong keys are sent from here than any address may guess.
+  sconce_token_guesses: '0',
+};
 const SHORT_TOKENS = { disable_token_authorization: 'false', token_expiration_min: '0.05' };
 const EXPIRES_WITHIN_MS = 20_000;
 
@@ -67,7 +74,10 @@ function keyFile(name: string, previous?: Map<ComparedServer, string>): Comparis
       const before = previous?.get(server)?.split(' ');
       previous?.set(server, keys.join(' '));
       const renewed = before === undefined ? null : keys.map((key, index) => key !== before[index]);
-      return { shape: text.replace(/"key": *"[^"]{8}"/g, '"key": <8 characters>').replace(/"\d{4}-[^"]*Z"/g, '<time>'), renewed };
+      return {
+        shape: text.replace(/"key": *"([^"]*)"/g, (_, key: string) => `"key": <${key.length} characters>`).replace(/"\d{4}-[^"]*Z"/g, '<time>'),
+        renewed,
+      };
     },
   };
 }

@@ -1,9 +1,10 @@
-import { chmodSync, cpSync, mkdirSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestArchive } from '../archives/archive.js';
 import { type BuiltArchive, buildArchives } from '../archives/build-archives.js';
 import { CATALOGUE, commonSettings } from '../archives/catalogue.js';
+import { madeInductorCache } from '../archives/inductor-cache.js';
 import { runStep } from '../archives/run-step.js';
 import { PYTHON, ROOT } from '../fixtures/python-workers.js';
 import { RunningServer } from './running-server.js';
@@ -13,8 +14,6 @@ const APART = new Set(['stateful-sequence', 'continuous-batching', 'tensor-paral
 /** A fresh clone makes all archives first. */
 const MADE_WITHIN_MS = 240_000;
 const STEP_WITHIN_MS = 180_000;
-/** What was compiled is kept from run to run. Workers are users of their own. */
-const INDUCTOR = join(ROOT, '.cache', 'inductor-shared');
 let built: ReadonlyMap<string, BuiltArchive>;
 
 function madeOf(archive: TestArchive): BuiltArchive {
@@ -28,15 +27,13 @@ function served(archives: readonly TestArchive[]): void {
   const server = new RunningServer();
 
   beforeAll(async () => {
-    mkdirSync(INDUCTOR, { recursive: true });
-    chmodSync(INDUCTOR, 0o777);
     for (const archive of archives) {
       const { file } = madeOf(archive);
       cpSync(file, join(server.store, basename(file)), { recursive: true });
     }
     await server.start({
       config: { ...commonSettings(ROOT), ...archives[0]?.settings },
-      env: { OMP_NUM_THREADS: '1', TORCHINDUCTOR_CACHE_DIR: INDUCTOR },
+      env: { OMP_NUM_THREADS: '1', TORCHINDUCTOR_CACHE_DIR: madeInductorCache(ROOT) },
     });
   });
 

@@ -58,7 +58,8 @@ export function bytesContentsOf(elements: readonly Uint8Array[]): InferTensorCon
   return { ...emptyContents(), bytesContents: [...elements] };
 }
 
-function emptyContents(): InferTensorContents {
+/** Contents without a value. */
+export function emptyContents(): InferTensorContents {
   return {
     boolContents: [],
     intContents: [],

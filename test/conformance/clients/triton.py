@@ -111,56 +111,20 @@ for protocol, client, library in (
         )
 
 
-@check("HTTP: an ONNX model computes on JSON, and answers in it")
-def _():
-    infers(
-        http,
-        triton_http,
-        "double",
-        "y",
-        2 * VALUES,
-        [triton_http.InferRequestedOutput("y", binary_data=False)],
-        binary_data=False,
-    )
+for model, output, expected, computes in (
+    ("double", "y", 2 * VALUES, "an ONNX model computes on"),
+    ("open", "out-x", VALUES, "a Python handler gets"),
+):
+    for binary, form in ((False, "JSON, and answers in it"), (True, "bytes, and answers in them")):
 
+        @check(f"HTTP: {computes} {form}")
+        def _(model=model, output=output, expected=expected, binary=binary):
+            wanted = [triton_http.InferRequestedOutput(output, binary_data=binary)]
+            infers(http, triton_http, model, output, expected, wanted, binary_data=binary)
 
-@check("HTTP: an ONNX model computes on bytes, and answers in them")
-def _():
-    infers(
-        http,
-        triton_http,
-        "double",
-        "y",
-        2 * VALUES,
-        [triton_http.InferRequestedOutput("y", binary_data=True)],
-        binary_data=True,
-    )
-
-
-@check("HTTP: a Python handler gets JSON, and answers in it")
-def _():
-    infers(
-        http,
-        triton_http,
-        "open",
-        "out-x",
-        VALUES,
-        [triton_http.InferRequestedOutput("out-x", binary_data=False)],
-        binary_data=False,
-    )
-
-
-@check("HTTP: a Python handler gets bytes, and answers in them")
-def _():
-    infers(
-        http,
-        triton_http,
-        "open",
-        "out-x",
-        VALUES,
-        [triton_http.InferRequestedOutput("out-x", binary_data=True)],
-        binary_data=True,
-    )
+    @check(f"gRPC: {computes} raw bytes, and answers in them")
+    def _(model=model, output=output, expected=expected):
+        infers(grpc, triton_grpc, model, output, expected)
 
 
 @check("HTTP: words go there and back")
@@ -169,16 +133,6 @@ def _():
     result = http.infer("open", [tensor(triton_http, words, datatype="BYTES", binary_data=True)])
     came = [word if isinstance(word, bytes) else word.encode() for word in result.as_numpy("out-x")]
     same(came, words.tolist())
-
-
-@check("gRPC: an ONNX model computes on raw bytes")
-def _():
-    infers(grpc, triton_grpc, "double", "y", 2 * VALUES)
-
-
-@check("gRPC: a Python handler gets raw bytes, and answers in them")
-def _():
-    infers(grpc, triton_grpc, "open", "out-x", VALUES)
 
 
 @check("gRPC: calls at once are each answered")

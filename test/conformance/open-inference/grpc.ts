@@ -3,6 +3,7 @@ import {
   type ModelInferRequest,
   GRPCInferenceServiceDefinition as OpenInference,
 } from '../../../src/api/grpc-generated/open_inference_grpc.js';
+import { emptyContents } from '../../../src/api/open-inference-grpc/contents.js';
 import type { ComparisonGroup } from '../comparison.js';
 import { GrpcAsk } from '../grpc-ask.js';
 import type { Models } from '../models.js';
@@ -11,19 +12,8 @@ import { OPEN_INFERENCE } from './rest.js';
 
 const { modelInfer, modelMetadata, modelReady, serverLive, serverMetadata, serverReady } = OpenInference.methods;
 
-const NOTHING: InferTensorContents = {
-  boolContents: [],
-  intContents: [],
-  int64Contents: [],
-  uintContents: [],
-  uint64Contents: [],
-  fp32Contents: [],
-  fp64Contents: [],
-  bytesContents: [],
-};
-
 function infers(modelName: string, datatype: string, contents: Partial<InferTensorContents>, modelVersion = ''): ModelInferRequest {
-  const tensor = { name: 'x', datatype, shape: [1n, 2n], parameters: new Map(), contents: { ...NOTHING, ...contents } };
+  const tensor = { name: 'x', datatype, shape: [1n, 2n], parameters: new Map(), contents: { ...emptyContents(), ...contents } };
   return { modelName, modelVersion, id: 'mine', parameters: new Map(), inputs: [tensor], outputs: [], rawInputContents: [] };
 }
 
