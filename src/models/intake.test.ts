@@ -9,7 +9,11 @@ import { modelSources } from '../../test/fixtures/model-sources.js';
 import { NO_SCANS } from '../../test/fixtures/no-scans.js';
 import { noEnvironments } from '../../test/fixtures/python-environments.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
+import { Authenticity } from '../authenticity/authenticity.js';
+import { examine } from '../authenticity/examine.js';
 import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
+import { ScanRefused } from '../errors/scanning.js';
+import { SignatureRefused } from '../errors/signature.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { ArchiveCache } from './archive-cache.js';
 import { Intake, type IntakeOptions } from './intake.js';
@@ -215,6 +219,28 @@ describe('a lone file of the store', () => {
     writeFileSync(join(store, 'double.yaml'), '#'.repeat(5 * 2 ** 20));
 
     for (const url of ['double.onnx', 'double.pt']) await expect(intake().admit({ url })).rejects.toThrow('model-config.yaml is longer than');
+    expect(workFolders()).toEqual([]);
+  });
+});
+
+describe('a model that nobody trusted has signed', () => {
+  it('is refused before it is scanned, which may take long', async () => {
+    copyFileSync(DOUBLE, join(store, 'double.onnx'));
+    const scanned: string[] = [];
+    const scanner = {
+      check: async ({ name }: { readonly name: string }) => {
+        scanned.push(name);
+        throw ScanRefused({ model: name, found: '', more: 0, hash: '' });
+      },
+    };
+    const policy = { file: 'trust.yaml', signers: [], unsigned: [] };
+    const asking = (level: 'warn' | 'require') =>
+      intake({ scanner, authenticity: new Authenticity({ level, policy, maxFiles: 100, pool: { run: examine }, log }) }).admit({ url: 'double.onnx' });
+
+    await expect(asking('require')).rejects.toSatisfy(SignatureRefused.is);
+    expect(scanned).toEqual([]);
+    await expect(asking('warn')).rejects.toSatisfy(ScanRefused.is);
+    expect(scanned).toEqual(['double']);
     expect(workFolders()).toEqual([]);
   });
 });

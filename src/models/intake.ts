@@ -99,9 +99,9 @@ export class Intake {
       const name = checkedModelName(wish.modelName || own);
       const version = checkedModelVersion(manifest.modelVersion);
       const downloadedArchive = downloaded === undefined ? undefined : join(store, downloaded);
-      const scan = await this.options.scanner.check({ name, directory, contentHash, isArchive: located.kind === 'archive', downloaded: downloadedArchive });
       const signature =
         examined === undefined ? undefined : this.options.authenticity?.judge(examined, { name: wish.isRenamed ? own : name, version, url: wish.url });
+      const scan = await this.options.scanner.check({ name, directory, contentHash, isArchive: located.kind === 'archive', downloaded: downloadedArchive });
       return {
         name,
         version,
