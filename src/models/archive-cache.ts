@@ -46,7 +46,7 @@ export class ArchiveCache {
   async tree(file: string, url: string): Promise<CachedTree> {
     if (this.keeps === 'evidence') await refuseSharedFolder(this.root, url);
     const before = await identity(file);
-    const hash = await this.#run({ do: 'hash', file, maxBytes: this.limits.maxArchiveBytes }, url);
+    const hash = await this.hashOf(file, url);
     if (await this.#folders.give(hash)) return this.#found(hash);
     let unpacking = this.#unpacking.get(hash);
     if (unpacking === undefined) {
@@ -54,6 +54,11 @@ export class ArchiveCache {
       this.#unpacking.set(hash, unpacking);
     }
     return this.#found(await unpacking);
+  }
+
+  /** SHA-256 of a file, hex, read on a thread. `url` is for messages. Throws ArchiveUnreadable. */
+  hashOf(file: string, url: string): Promise<string> {
+    return this.#run({ do: 'hash', file, maxBytes: this.limits.maxArchiveBytes }, url);
   }
 
   async #found(hash: string): Promise<CachedTree> {

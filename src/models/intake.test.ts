@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { noEnvironments } from '../../test/fixtures/python-environments.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { Authenticity } from '../authenticity/authenticity.js';
 import { examine } from '../authenticity/examine.js';
-import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, LocationRefused } from '../errors/model.js';
+import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, ChecksumMismatch, LocationRefused } from '../errors/model.js';
 import { ScanRefused } from '../errors/scanning.js';
 import { SignatureRefused } from '../errors/signature.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
@@ -220,6 +221,40 @@ describe('a lone file of the store', () => {
 
     for (const url of ['double.onnx', 'double.pt']) await expect(intake().admit({ url })).rejects.toThrow('model-config.yaml is longer than');
     expect(workFolders()).toEqual([]);
+  });
+});
+
+describe('a SHA-256 that is wished for', () => {
+  const sum = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
+  const other = '0'.repeat(64);
+
+  it('is that of an archive or a lone file of the store, or it is refused', async () => {
+    copyFileSync(DOUBLE, join(store, 'double.onnx'));
+    writeFileSync(join(store, 'double.yaml'), 'maxWorkers: 3\n');
+    writeFileSync(join(store, 'net.pt'), 'weights');
+    const names = [await archive(store, { name: 'dogs', handler: 'echo.py' }), 'double.onnx', 'net.pt'];
+
+    for (const url of names) {
+      const found = sum(join(store, url));
+      await expect(intake().admit({ url, sha256: other })).rejects.toThrow(`has the SHA-256 ${found}`);
+      expect(workFolders()).toEqual([]);
+      const model = await intake().admit({ url, sha256: found.toUpperCase() });
+      await intake().release(model, { deleteDownloaded: false });
+    }
+  });
+
+  it('is none of a folder', async () => {
+    mkdirSync(join(store, 'loud'));
+    copyFileSync(SHOUT, join(store, 'loud', 'shout.mjs'));
+
+    await expect(intake().admit({ url: 'loud', handler: 'shout.mjs', sha256: other })).rejects.toThrow('loud is a folder, and sha256 is for files');
+  });
+
+  it('is asked of what a URL brings, too', async () => {
+    writeFileSync(join(folder, 'net.pt'), 'weights');
+
+    await expect(intake().admit({ url: pathToFileURL(join(folder, 'net.pt')).href, sha256: other })).rejects.toSatisfy(ChecksumMismatch.is);
+    expect(readdirSync(store)).toEqual([]);
   });
 });
 

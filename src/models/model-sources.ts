@@ -43,7 +43,7 @@ export class ModelSources {
     return this.options.roots;
   }
 
-  /** Brings what a URL names into the store, whole or not at all, and gives its name there. Rejects with LocationRefused, ArchiveExists, ChecksumMismatch or DownloadFailed. */
+  /** Brings what a URL names into the store, whole or not at all, and gives its name there. Rejects with LocationRefused, ArchiveExists, ChecksumMismatch, ChecksumOfFolder or DownloadFailed. */
   async bring({ url, store, namedBy, sha256, s3SseKms }: SourceWish): Promise<string> {
     const { allowedUrls, maxArchiveBytes, log } = this.options;
     const checked = allowedUrls.check(url, namedBy);
