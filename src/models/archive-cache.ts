@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArchiveUnreadable } from '../errors/model.js';
+import { bareLocation } from '../observability/bare-location.js';
 import type { Log } from '../observability/observer.js';
 import type { TaskPool } from '../threads/task-pool.js';
 import { COMPLETE, MarkedFolders } from './marked-folders.js';
@@ -92,7 +93,7 @@ export class ArchiveCache {
       });
       await this.#folders.give(hash);
       unpacked = hash;
-      this.log.info(`Unpacked ${url}`);
+      this.log.info(`Unpacked ${bareLocation(url)}`);
     } finally {
       await rm(draft, { recursive: true, force: true });
     }

@@ -1,4 +1,5 @@
 import { LocationRefused } from '../errors/model.js';
+import { bareLocation } from '../observability/bare-location.js';
 import type { Log } from '../observability/observer.js';
 import type { AllowedUrls, NamedBy } from './allowed-urls.js';
 import { download } from './fetch/download.js';
@@ -49,7 +50,7 @@ export class ModelSources {
     const checked = allowedUrls.check(url, namedBy);
     const wanted = /^#sha256=(.*)$/i.exec(checked.hash)?.[1] ?? sha256;
     checked.hash = '';
-    const shown = checked.href.replace(/\?.*$/s, '');
+    const shown = bareLocation(checked.href);
     const resolver = this.#resolver(checked, { store, namedBy, s3SseKms: s3SseKms === true });
     log.info(`Fetching ${shown}`);
     const startedAtMs = performance.now();
