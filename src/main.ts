@@ -1,5 +1,5 @@
 // The composition root of a server: builds the parts of every room, wires them, and runs their life cycle.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InferenceGate } from './admission/inference-gate.js';
@@ -39,18 +39,18 @@ import { assertAddresses } from './composition/public-addresses.js';
 import { createAuthorSandbox, createSandbox, isolationProtection, sandboxProtection, serverFiles } from './composition/sandbox.js';
 import { createScanner, createScanningPool } from './composition/scanning.js';
 import { modelsToRestore, snapshotsPart } from './composition/snapshots.js';
+import { shownStartupModels, startupModels } from './composition/startup-models.js';
 import { storeProtection } from './composition/store-protection.js';
 import { coresOf, createTenantResources, keepOff, makeTenantGroups, resourceProtections, weightsOf } from './composition/tenant-resources.js';
 import { createTenancy } from './composition/tenants.js';
 import { timerMs } from './composition/timer-ms.js';
 import { createTokens } from './composition/tokens.js';
-import type { Settings, WantedModel } from './config/settings.js';
+import type { Settings } from './config/settings.js';
 import { startReport } from './config/start-report.js';
 import { Lifecycle } from './lifecycle.js';
 import { GrpcListener } from './listener/grpc-listener.js';
 import { HttpListener } from './listener/http-listener.js';
 import { configuredModels } from './models/configured-models.js';
-import { storeEntries } from './models/location.js';
 import type { LineSink } from './observability/line-writer.js';
 import { LogFiles } from './observability/log-files.js';
 import { Metrics } from './observability/metrics.js';
@@ -333,7 +333,16 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     listeners.push(new GrpcListener({ ...door, methods, authorize, tls: grpcTls, hosts, observer, log: log.named('sconce.listener') }));
   }
 
-  const facts = { version: TORCHSERVE_VERSION, home: HOME, currentDirectory: cwd, tempDirectory: env.TEMP || tmpdir(), gpus, cpus, python: interpreter };
+  const facts = {
+    version: TORCHSERVE_VERSION,
+    home: HOME,
+    currentDirectory: cwd,
+    tempDirectory: env.TEMP || tmpdir(),
+    gpus,
+    cpus,
+    python: interpreter,
+    initialModels: shownStartupModels(settings),
+  };
   files.report('sconce', startReport(settings, { ...facts, heapMib: Math.round(totalmem() / 2 ** 20), logFolder, metricsFolder, defaultWorkers }));
   tokens.start();
   if (author === undefined) for (const line of inShort(entrances(settings, apis))) log.named('sconce.exposure').info(line);
@@ -383,12 +392,6 @@ function metricsConfig({ metricsConfig: file }: Settings, log: Log): MetricsConf
     log.error('Failed to load metrics configuration; the server runs without metrics', error);
     return { server: [], model: [] };
   }
-}
-
-function startupModels({ loadModels }: Settings, store: string | undefined): readonly WantedModel[] {
-  if (loadModels !== 'all') return loadModels;
-  if (store === undefined || !existsSync(store)) return [];
-  return storeEntries(store).map((url) => ({ name: undefined, url }));
 }
 
 function folderOf(folder: string | undefined, cwd: string): string | undefined {

@@ -58,8 +58,3 @@ export function auditEvent({ id, peer, principal }: Caller, { verb, subject, ver
 export function codeOf(error: unknown): string {
   return error instanceof SconceError ? error.code : Invariant.code;
 }
-
-/** A location may carry a password or a signature; neither belongs in a record of who did what. */
-export function withoutSecrets(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1').replace(/[?#].*$/s, '');
-}

@@ -3,9 +3,10 @@ import { ModelNotFound } from '../errors/model.js';
 import { NotScanned } from '../errors/scanning.js';
 import type { Principal } from '../inference/principal.js';
 import type { ScanReport } from '../inference/scan-report.js';
+import { bareLocation } from '../observability/bare-location.js';
 import type { ListedModel, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
 import { MAX_WORKERS_PER_MODEL } from '../registry/version-limits.js';
-import { type Audit, auditEvent, audited, codeOf, DONE, type ManagementAction, withoutSecrets } from './audit.js';
+import { type Audit, auditEvent, audited, codeOf, DONE, type ManagementAction } from './audit.js';
 import type { Caller } from './caller.js';
 
 export type { ListedModel, Registered, RegisterWish, ScaleWish, VersionDescription } from '../registry/model-service.js';
@@ -31,7 +32,7 @@ export class ManagementGate {
 
   /** Whoever may manage some models only has to name the one that it registers. */
   register(caller: Caller, wish: RegisterWish): Promise<Registered> {
-    return this.#audited(caller, { verb: 'register', subject: withoutSecrets(wish.url), version: undefined }, async () => {
+    return this.#audited(caller, { verb: 'register', subject: bareLocation(wish.url), version: undefined }, async () => {
       if (!this.options.enableModelApi) throw MethodNotAllowed({});
       assertMayName(caller.principal, 'model_name', wish.modelName);
       assertCount(wish.initialWorkers ?? 0);

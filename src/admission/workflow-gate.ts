@@ -2,8 +2,9 @@ import { WorkflowNotFound } from '../errors/workflow.js';
 import type { Answer } from '../inference/part.js';
 import type { Principal } from '../inference/principal.js';
 import type { InferenceRequest } from '../inference/request.js';
+import { bareLocation } from '../observability/bare-location.js';
 import type { ListedWorkflow, WorkflowDescription, WorkflowService, WorkflowWish } from '../workflows/workflow-service.js';
-import { type Audit, audited, type ManagementAction, withoutSecrets } from './audit.js';
+import { type Audit, audited, type ManagementAction } from './audit.js';
 import type { Caller } from './caller.js';
 import { assertMayName } from './management-gate.js';
 import type { RequestQuotas } from './request-quotas.js';
@@ -42,7 +43,7 @@ export class WorkflowGate {
 
   /** Whoever may manage some names only has to give the workflow one of them. */
   register(caller: Caller, wish: WorkflowWish): Promise<string> {
-    return this.#audited(caller, { verb: 'register-workflow', subject: withoutSecrets(wish.url), version: undefined }, async () => {
+    return this.#audited(caller, { verb: 'register-workflow', subject: bareLocation(wish.url), version: undefined }, async () => {
       assertMayName(caller.principal, 'workflow_name', wish.workflowName);
       return this.workflows.register(wish);
     });

@@ -10,6 +10,7 @@ import { ArchiveUnreadable } from '../errors/model.js';
 import type { ScanReport } from '../inference/scan-report.js';
 import { ArchiveCache } from '../models/archive-cache.js';
 import type { Log } from '../observability/observer.js';
+import { SILENT_LOG } from '../observability/silence.js';
 import { type ModelScanner, sentence } from '../scanning/model-scanner.js';
 import { hashOf } from '../scanning/scan-tree.js';
 import type { ClientFlags } from './server-addresses.js';
@@ -40,7 +41,7 @@ const reported = z.looseObject({
 });
 type Printed = Omit<ScanReport, 'contentHash' | 'rules'>;
 
-const SILENT: Log = { debug() {}, info() {}, warn() {}, error: (message) => void process.stderr.write(`${message}\n`), named: () => SILENT };
+const SILENT: Log = { ...SILENT_LOG, error: (message) => void process.stderr.write(`${message}\n`), named: () => SILENT };
 
 /** `sconce scan`: prints what the scanners find in files, folders and archives, or what a server found in a model. Gives the exit code of the worst. */
 export async function scan(paths: readonly string[], flags: ClientFlags & { model?: string }): Promise<number> {

@@ -5,7 +5,7 @@ import { WorkflowGate } from '../admission/workflow-gate.js';
 import type { Settings } from '../config/settings.js';
 import { ModelNotFound } from '../errors/model.js';
 import { WorkflowNotFound } from '../errors/workflow.js';
-import type { Log, Observer } from '../observability/observer.js';
+import { SILENT_LOG, SILENT_OBSERVER } from '../observability/silence.js';
 import type { ModelService } from '../registry/model-service.js';
 import type { WorkflowService } from '../workflows/workflow-service.js';
 import type { ApiParts } from './apis.js';
@@ -46,21 +46,6 @@ const NO_WORKFLOWS: WorkflowService = {
   describe: noWorkflow,
 };
 
-const SILENT: Observer = {
-  inferenceRequested() {},
-  inferenceAnswered() {},
-  inferenceRefused() {},
-  queueTime() {},
-  workerThreadTime() {},
-  workerLoaded() {},
-  httpAnswered() {},
-  grpcAnswered() {},
-  tokenRefused() {},
-  workerOutput() {},
-};
-
-const QUIET: Log = { debug() {}, info() {}, warn() {}, error() {}, named: () => QUIET };
-
 /** The APIs of a server that serves nothing: for their tables of routes and methods. */
 export function apisOfNothing({ disableTokenAuthorization }: Pick<Settings, 'disableTokenAuthorization'>): ApiParts {
   return {
@@ -68,8 +53,8 @@ export function apisOfNothing({ disableTokenAuthorization }: Pick<Settings, 'dis
     management: new ManagementGate(NO_MODELS, { enableModelApi: false }),
     workflows: new WorkflowGate(NO_WORKFLOWS),
     keys: disableTokenAuthorization ? undefined : new KeyRotation(() => undefined),
-    observer: SILENT,
-    log: QUIET,
+    observer: SILENT_OBSERVER,
+    log: SILENT_LOG,
     isDraining: () => false,
     refreshMemory: async () => {},
     renderMetrics: () => '',

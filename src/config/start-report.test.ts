@@ -17,7 +17,14 @@ it("the start report has TorchServe's labels in TorchServe's order, and holds no
   const { settings } = resolveSettings({ flags, env: {}, cwd: `${tmpdir()}/no-such-folder`, configFile: undefined });
   const facts = { version: '0.12.0', home: '/home', currentDirectory: '/', tempDirectory: '/tmp', gpus: 0, cpus: 2, heapMib: 1024 };
 
-  const report = startReport(settings, { ...facts, python: 'python3', logFolder: '/logs', metricsFolder: '/logs', defaultWorkers: 2 });
+  const report = startReport(settings, {
+    ...facts,
+    python: 'python3',
+    initialModels: undefined,
+    logFolder: '/logs',
+    metricsFolder: '/logs',
+    defaultWorkers: 2,
+  });
 
   const [first, ...lines] = report.split('\n');
   expect(first).toBe('');

@@ -10,6 +10,8 @@ export interface StartFacts {
   readonly cpus: number;
   readonly heapMib: number;
   readonly python: string;
+  /** `load_models`, without the secrets of URLs. */
+  readonly initialModels: string | undefined;
   readonly logFolder: string;
   readonly metricsFolder: string;
   readonly defaultWorkers: number;
@@ -17,7 +19,6 @@ export interface StartFacts {
 
 /** TorchServe's dump of its configuration at start: the same labels in the same order, as one event of many lines. */
 export function startReport(settings: Settings, facts: StartFacts): string {
-  const loaded = settings.sources.get('load_models')?.text ?? 'N/A';
   const rows: readonly (readonly [string, unknown])[] = [
     ['Torchserve version', facts.version],
     ['TS Home', facts.home],
@@ -33,7 +34,7 @@ export function startReport(settings: Settings, facts: StartFacts): string {
     ['Management address', settings.managementAddress.text],
     ['Metrics address', settings.metricsAddress.text],
     ['Model Store', settings.modelStore ?? 'N/A'],
-    ['Initial Models', loaded],
+    ['Initial Models', facts.initialModels ?? 'N/A'],
     ['Log dir', facts.logFolder],
     ['Metrics dir', facts.metricsFolder],
     ['Netty threads', settings.numberOfNettyThreads],

@@ -53,6 +53,11 @@ export const ChecksumMismatch = defineError<{ url: string; found: string }>('CHE
   type: 'DownloadArchiveException',
   says: ({ url, found }) => `The archive from ${url} has the SHA-256 ${found}, not the one that was asked for`,
 });
+/** A folder has no bytes of its own that a SHA-256 could be of. */
+export const ChecksumOfFolder = defineError<{ url: string }>('CHECKSUM_OF_FOLDER', {
+  kind: 'invalid',
+  says: ({ url }) => `${url} is a folder, and sha256 is for files: register an archive of it, or leave sha256 out`,
+});
 export const ArchiveExists = defineError<{ file: string }>('ARCHIVE_EXISTS', {
   kind: 'bug',
   says: ({ file }) => `Model file already exists ${file}`,

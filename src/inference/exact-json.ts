@@ -10,7 +10,12 @@ const ALL_TO_BE_KEPT = new RegExp(TO_BE_KEPT, 'g');
  * `writeExactJson` writes them as they were. Throws SyntaxError.
  */
 export function parseExactJson(text: string): unknown {
-  return JSON.parse(TO_BE_KEPT.test(text) ? withMarks(text) : text);
+  return JSON.parse(isPlainJson(text) ? text : withMarks(text));
+}
+
+/** Whether `parseExactJson` gives of a text what JSON.parse gives: nothing in it stands as a token. */
+export function isPlainJson(text: string): boolean {
+  return !TO_BE_KEPT.test(text);
 }
 
 /** The text of a number that was too long for JavaScript, or `NaN` and the like; undefined for any other value. */

@@ -1,6 +1,6 @@
 import { InputRefused } from '../errors/inputs.js';
 import { mixedBodyOf } from '../inference/binary-tensors.js';
-import { parseExactJson, writeExactJson } from '../inference/exact-json.js';
+import { isPlainJson, parseExactJson, writeExactJson } from '../inference/exact-json.js';
 import type { InputRules } from '../inference/input-rules.js';
 import type { HeaderPair, InputParameter } from '../inference/request.js';
 import { checkImage } from './image-rule.js';
@@ -97,7 +97,7 @@ export class Inspector {
     } catch {
       throw unreadable();
     }
-    this.#checkSchema(text, place);
+    this.#checkSchema(text, box.value, place);
     if (this.rules.tensors.length > 0) checkTensors(box.value, packed, this.rules.tensors);
     let isChanged = false;
     for (const { at, check } of this.#texts) {
@@ -112,11 +112,11 @@ export class Inspector {
   }
 
   /** On JSON as it is defined: long numbers are numbers there, and NaN is none. */
-  #checkSchema(text: string, place: string): void {
+  #checkSchema(text: string, exact: unknown, place: string): void {
     if (this.#schema === undefined) return;
-    let value: unknown;
+    let value = exact;
     try {
-      value = JSON.parse(text);
+      if (!isPlainJson(text)) value = JSON.parse(text);
     } catch {
       throw InputRefused({ status: 422, place, rule: 'schema', what: 'it holds NaN or an infinity' });
     }

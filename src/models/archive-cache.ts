@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArchiveUnreadable } from '../errors/model.js';
+import { bareLocation } from '../observability/bare-location.js';
 import type { Log } from '../observability/observer.js';
 import type { TaskPool } from '../threads/task-pool.js';
 import { COMPLETE, MarkedFolders } from './marked-folders.js';
@@ -46,7 +47,7 @@ export class ArchiveCache {
   async tree(file: string, url: string): Promise<CachedTree> {
     if (this.keeps === 'evidence') await refuseSharedFolder(this.root, url);
     const before = await identity(file);
-    const hash = await this.#run({ do: 'hash', file, maxBytes: this.limits.maxArchiveBytes }, url);
+    const hash = await this.hashOf(file, url);
     if (await this.#folders.give(hash)) return this.#found(hash);
     let unpacking = this.#unpacking.get(hash);
     if (unpacking === undefined) {
@@ -54,6 +55,11 @@ export class ArchiveCache {
       this.#unpacking.set(hash, unpacking);
     }
     return this.#found(await unpacking);
+  }
+
+  /** SHA-256 of a file, hex, read on a thread. `url` is for messages. Throws ArchiveUnreadable. */
+  hashOf(file: string, url: string): Promise<string> {
+    return this.#run({ do: 'hash', file, maxBytes: this.limits.maxArchiveBytes }, url);
   }
 
   async #found(hash: string): Promise<CachedTree> {
@@ -87,7 +93,7 @@ export class ArchiveCache {
       });
       await this.#folders.give(hash);
       unpacked = hash;
-      this.log.info(`Unpacked ${url}`);
+      this.log.info(`Unpacked ${bareLocation(url)}`);
     } finally {
       await rm(draft, { recursive: true, force: true });
     }

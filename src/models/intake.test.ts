@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   createReadStream,
@@ -22,7 +23,11 @@ import { modelSources } from '../../test/fixtures/model-sources.js';
 import { NO_SCANS } from '../../test/fixtures/no-scans.js';
 import { noEnvironments } from '../../test/fixtures/python-environments.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
+import { Authenticity } from '../authenticity/authenticity.js';
+import { examine } from '../authenticity/examine.js';
 import { ArchiveExists, ArchiveInvalid, ArchiveUnreadable, ChecksumMismatch, LocationRefused } from '../errors/model.js';
+import { ScanRefused } from '../errors/scanning.js';
+import { SignatureRefused } from '../errors/signature.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
 import { ArchiveCache } from './archive-cache.js';
 import { Intake, type IntakeOptions } from './intake.js';
@@ -282,6 +287,62 @@ describe('a lone file of the store', () => {
     writeFileSync(join(store, 'double.yaml'), '#'.repeat(5 * 2 ** 20));
 
     for (const url of ['double.onnx', 'double.pt']) await expect(intake().admit({ url })).rejects.toThrow('model-config.yaml is longer than');
+    expect(workFolders()).toEqual([]);
+  });
+});
+
+describe('a SHA-256 that is wished for', () => {
+  const sum = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
+  const other = '0'.repeat(64);
+
+  it('is that of an archive or a lone file of the store, or it is refused', async () => {
+    copyFileSync(DOUBLE, join(store, 'double.onnx'));
+    writeFileSync(join(store, 'double.yaml'), 'maxWorkers: 3\n');
+    writeFileSync(join(store, 'net.pt'), 'weights');
+    const names = [await archive(store, { name: 'dogs', handler: 'echo.py' }), 'double.onnx', 'net.pt'];
+
+    for (const url of names) {
+      const found = sum(join(store, url));
+      await expect(intake().admit({ url, sha256: other })).rejects.toThrow(`has the SHA-256 ${found}`);
+      expect(workFolders()).toEqual([]);
+      const model = await intake().admit({ url, sha256: found.toUpperCase() });
+      await intake().release(model, { deleteDownloaded: false });
+    }
+  });
+
+  it('is none of a folder', async () => {
+    mkdirSync(join(store, 'loud'));
+    copyFileSync(SHOUT, join(store, 'loud', 'shout.mjs'));
+
+    await expect(intake().admit({ url: 'loud', handler: 'shout.mjs', sha256: other })).rejects.toThrow('loud is a folder, and sha256 is for files');
+  });
+
+  it('is asked of what a URL brings, too', async () => {
+    writeFileSync(join(folder, 'net.pt'), 'weights');
+
+    await expect(intake().admit({ url: pathToFileURL(join(folder, 'net.pt')).href, sha256: other })).rejects.toSatisfy(ChecksumMismatch.is);
+    expect(readdirSync(store)).toEqual([]);
+  });
+});
+
+describe('a model that nobody trusted has signed', () => {
+  it('is refused before it is scanned, which may take long', async () => {
+    copyFileSync(DOUBLE, join(store, 'double.onnx'));
+    const scanned: string[] = [];
+    const scanner = {
+      check: async ({ name }: { readonly name: string }) => {
+        scanned.push(name);
+        throw ScanRefused({ model: name, found: '', more: 0, hash: '' });
+      },
+    };
+    const policy = { file: 'trust.yaml', signers: [], unsigned: [] };
+    const asking = (level: 'warn' | 'require') =>
+      intake({ scanner, authenticity: new Authenticity({ level, policy, maxFiles: 100, pool: { run: examine }, log }) }).admit({ url: 'double.onnx' });
+
+    await expect(asking('require')).rejects.toSatisfy(SignatureRefused.is);
+    expect(scanned).toEqual([]);
+    await expect(asking('warn')).rejects.toSatisfy(ScanRefused.is);
+    expect(scanned).toEqual(['double']);
     expect(workFolders()).toEqual([]);
   });
 });

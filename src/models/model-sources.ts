@@ -1,4 +1,5 @@
 import { LocationRefused } from '../errors/model.js';
+import { bareLocation } from '../observability/bare-location.js';
 import type { Log } from '../observability/observer.js';
 import type { AllowedUrls, NamedBy } from './allowed-urls.js';
 import { download } from './fetch/download.js';
@@ -45,13 +46,13 @@ export class ModelSources {
     return this.options.roots;
   }
 
-  /** Brings what a URL names into the store, whole or not at all, and gives its name there. Rejects with LocationRefused, ArchiveExists, ChecksumMismatch or DownloadFailed. */
+  /** Brings what a URL names into the store, whole or not at all, and gives its name there. Rejects with LocationRefused, ArchiveExists, ChecksumMismatch, ChecksumOfFolder or DownloadFailed. */
   async bring({ url, store, namedBy, sha256, s3SseKms, appears }: SourceWish): Promise<string> {
     const { allowedUrls, maxArchiveBytes, log } = this.options;
     const checked = allowedUrls.check(url, namedBy);
     const wanted = /^#sha256=(.*)$/i.exec(checked.hash)?.[1] ?? sha256;
     checked.hash = '';
-    const shown = checked.href.replace(/\?.*$/s, '');
+    const shown = bareLocation(checked.href);
     const resolver = this.#resolver(checked, { store, namedBy, s3SseKms: s3SseKms === true });
     log.info(`Fetching ${shown}`);
     const startedAtMs = performance.now();

@@ -5,6 +5,7 @@ import { SconceError } from '../errors/sconce-error.js';
 import type { Answer } from '../inference/part.js';
 import type { InferenceRequest } from '../inference/request.js';
 import type { ServableModel } from '../inference/servable-model.js';
+import { bareLocation } from '../observability/bare-location.js';
 import type { Log } from '../observability/observer.js';
 import type { ListedModel, ModelMetadata, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from './model-service.js';
 import { ModelVersions } from './model-versions.js';
@@ -138,14 +139,17 @@ export class Registry implements ModelService {
         left.push(one);
         continue;
       }
-      log.info(`Loading initial models: ${url}`);
+      const shown = bareLocation(url);
+      // Many an error says the location.
+      const failed = (why: string) => log.warn(`Failed to load model: ${shown}: ${why.replaceAll(url, shown)}`);
+      log.info(`Loading initial models: ${shown}`);
       try {
         const version = await admit(one);
         const started = this.#scale(version, version.limits, version.model.version);
-        workers.push(started.catch((error: unknown) => log.warn(`Failed to load model: ${url}: ${startFailure(error)}`)));
+        workers.push(started.catch((error: unknown) => failed(startFailure(error))));
       } catch (error) {
         left.push(one);
-        log.warn(`Failed to load model: ${url}: ${error instanceof Error ? error.message : String(error)}`);
+        failed(error instanceof Error ? error.message : String(error));
         if (!(error instanceof SconceError)) log.error('Unexpected error while loading a model', error);
       }
     }

@@ -87,6 +87,13 @@ describe('a model on S3', () => {
     expect([wrong.status, wrong.text, right.status]).toEqual([400, expect.stringContaining(`has the SHA-256 ${sum}`), 200]);
   });
 
+  it('has no checksum as a folder, and says so', async () => {
+    const answer = await register('s3://models/folders/double/', `&sha256=${sum}`);
+
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('is a folder, and sha256 is for files')]);
+    expect(readdirSync(server.store)).not.toContain('double');
+  });
+
   it.each(['s3://models/missing.mar', 's3://models/empty/', 's3://models/bad/', 's3://nobodys/echo.mar', 's3://other/echo.mar'])(
     '%s is refused, and nothing is left',
     async (url) => {

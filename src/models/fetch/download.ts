@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ArchiveExists, ChecksumMismatch, DownloadFailed } from '../../errors/model.js';
+import { ArchiveExists, ChecksumMismatch, ChecksumOfFolder, DownloadFailed } from '../../errors/model.js';
 import { SconceError } from '../../errors/sconce-error.js';
 import type { ListedFile, Resolver } from './fetcher.js';
 import { type Progress, transfer } from './transfer.js';
@@ -23,7 +23,7 @@ const MAX_NAME_CHARACTERS = 255;
 
 /**
  * Brings the archive behind a URL into the store under the last part of its path, and gives that name; a folder of files as a folder. It appears there whole or not
- * at all. Throws ArchiveExists when the name is taken, ChecksumMismatch when it is another one than was wanted, DownloadFailed otherwise.
+ * at all. Throws ArchiveExists when the name is taken, ChecksumMismatch when it is another one than was wanted, ChecksumOfFolder where one was given for a folder, DownloadFailed otherwise.
  */
 export async function download(url: URL, asRegistered: string, resolver: Resolver, options: DownloadOptions): Promise<string> {
   const name = fileNameOf(url);
@@ -41,7 +41,7 @@ export async function download(url: URL, asRegistered: string, resolver: Resolve
       await options.appears?.(name);
       await claim(part, target);
     } else {
-      if (options.sha256 !== undefined) throw new Error('a folder has no checksum');
+      if (options.sha256 !== undefined) throw ChecksumOfFolder({ url: asRegistered });
       await bringFolder(files, part, resolver, within);
       await options.appears?.(name);
       await rename(part, target);
