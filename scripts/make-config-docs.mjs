@@ -44,6 +44,7 @@ sconce:
     memoryGrowthMb: 500      # above its size when it became ready
   threads: 4                 # threads of a Python worker's computations; else the cores are shared out
   intraOpThreads: 1          # threads of an ONNX session
+  isolate: principal         # a batch holds requests of one caller alone; unset: of all who ask
   python: py312              # an interpreter out of sconce_pythons; see environments.md
   limits:                    # of each Python worker; only stricter than the server's
     memoryMb: 2000

@@ -91,6 +91,7 @@ export function createIntake(settings: Settings, surroundings: IntakeSurrounding
       named: new Map([...settings.pythons].map(([name, path]) => [name, command(path, cwd)])),
       environment,
       install: settings.installPyDepPerModel,
+      mayLeadOut: (model) => (settings.grants.get(model)?.requirements ?? settings.grants.get('*')?.requirements) === 'anywhere',
       wheelFolder: settings.wheelFolder === undefined ? undefined : resolve(cwd, settings.wheelFolder),
       timeoutMs: settings.installTimeoutS * 1000,
       output: installerOutput,

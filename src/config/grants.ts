@@ -15,6 +15,8 @@ const grant = z.strictObject({
   isolation: z.enum(ISOLATIONS).optional(),
   network: z.boolean().optional(),
   exec: z.boolean().optional(),
+  /** What requirements of the archive may name: `archive` is packages, and what lies in it. */
+  requirements: z.enum(['archive', 'anywhere']).optional(),
   /** Files and folders that workers see as they are. */
   read: z.array(absolute).optional(),
   /** Folders that workers write to. */
@@ -29,7 +31,7 @@ export type Grant = Readonly<z.infer<typeof grant>>;
 /** `{"model": {"network": true}, "*": {…}}` */
 export const grantsByModel: SettingType<ReadonlyMap<string, Grant>> = {
   allowed:
-    'JSON of grants by model name, or `*` for all: `sandbox` (standard, strict, off), `isolation` (thread, process, auto), `network`, `exec` (true, false), `read`, `write` (absolute paths), `environment` (names)',
+    'JSON of grants by model name, or `*` for all: `sandbox` (standard, strict, off), `isolation` (thread, process, auto), `network`, `exec` (true, false), `requirements` (archive, anywhere), `read`, `write` (absolute paths), `environment` (names)',
   read: (text) => {
     try {
       return new Map(Object.entries(z.record(z.string().min(1), grant).parse(JSON.parse(text))));

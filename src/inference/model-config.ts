@@ -45,6 +45,8 @@ export interface SconceModelConfig {
   readonly threads?: number | undefined;
   /** Name of the interpreter, out of the operator's `sconce_pythons`; YAML key `python`. undefined: the server's. */
   readonly python?: string | undefined;
+  /** `principal`: a batch holds requests of one caller alone. YAML key `isolate`. */
+  readonly isolate?: 'principal' | undefined;
   /** Threads of one ONNX session; YAML key `intraOpThreads`, default 1. */
   readonly intraOpThreads: number;
   /** Of each Python worker, beside the server's: the stricter holds. YAML keys `limits.memoryMb`, `limits.processes`, `limits.fileMb`, `limits.openFiles`, `limits.logKbPerS`. */

@@ -44,7 +44,7 @@ export function noModelConfig(): ModelConfig {
 
 /**
  * Reads model-config.yaml with YAML 1.1's typing, as PyYAML does; of a key that stands twice the last counts. TorchServe is lenient here: a key of the wrong type is warned about and ignored, and a
- * document that cannot be read counts as none. Time-outs that it does not name stay unset. Throws ArchiveInvalid for a document that is made to harm its readers.
+ * document that cannot be read counts as none. Time-outs that it does not name stay unset. Throws ArchiveInvalid for a document that is made to harm its readers, and for a wish for isolation that is none.
  */
 export function parseModelConfig(content: string, file: string, log: Log): ModelConfig {
   let raw: unknown;
@@ -145,9 +145,16 @@ function sconceBlock(block: unknown, warn: Warn): SconceModelConfig {
     threads: wholeThreads(positive(of, 'threads', 'sconce.threads')),
     python: typeof python === 'string' ? python : undefined,
     intraOpThreads: Math.max(1, Math.round(positive(of, 'intraOpThreads', 'sconce.intraOpThreads') ?? 1)),
+    isolate: isolation(of.isolate),
     limits: limits(of.limits, warn),
     needs: needs(of.needs, warn),
   };
+}
+
+/** A wish that would be left out in silence would be thought granted. Throws ArchiveInvalid. */
+function isolation(wish: unknown): 'principal' | undefined {
+  if (wish === undefined || wish === null || wish === 'principal') return wish ?? undefined;
+  throw ArchiveInvalid({ message: 'sconce.isolate of model-config.yaml is principal, or is not set.' });
 }
 
 function needs(block: unknown, warn: Warn): SandboxNeeds | undefined {

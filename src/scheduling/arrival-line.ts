@@ -11,6 +11,7 @@ export interface ArrivalLimits {
   readonly queueSize: number;
   readonly maxBatchDelayMs: number;
   readonly weightOf: WeightOf;
+  readonly onePrincipal: boolean;
 }
 
 /** Requests that know nothing of one another: any lane may run any of them, in the order of arrival; those of several tenants in fair turns. */
@@ -55,7 +56,8 @@ export class ArrivalLine implements WaitingLine {
   next(loads: Iterable<LaneLoad>, nowMs: number): HandOut {
     const load = freest(loads);
     if (load === undefined) return NOTHING;
-    const limits: BatchLimits = { batchSize: load.room, maxBatchDelayMs: load.running ? 0 : this.limits.maxBatchDelayMs };
+    const { maxBatchDelayMs, onePrincipal } = this.limits;
+    const limits: BatchLimits = { batchSize: load.room, maxBatchDelayMs: load.running ? 0 : maxBatchDelayMs, onePrincipal };
     const decision = decideBatch(this.#queue, limits, nowMs);
     return decision.kind === 'take' ? { kind: 'take', load, requests: decision.requests } : decision;
   }

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ANYONE } from '../inference/principal.js';
+import { ANYONE, Principal } from '../inference/principal.js';
 import type { InferencePurpose } from '../inference/request.js';
 import { decideBatch } from './batcher.js';
 import { PendingRequest } from './pending-request.js';
 import { RequestQueue } from './request-queue.js';
 
-function pendingOf(purpose: InferencePurpose, enqueuedAtMs: number): PendingRequest {
+function pendingOf(purpose: InferencePurpose, enqueuedAtMs: number, principal = ANYONE): PendingRequest {
   const request = {
     id: `${purpose}-${enqueuedAtMs}`,
-    principal: ANYONE,
+    principal,
     model: 'm',
     version: undefined,
     purpose,
@@ -44,6 +44,22 @@ describe('batch forming', () => {
         expect(taken).toEqual(offered);
       }),
     );
+  });
+
+  it('keeps callers apart where they are to be, and does not wait for company that may not come', () => {
+    const queue = new RequestQueue(10);
+    const [one, other, sameNameElsewhere] = [new Principal('token:a', 'x', []), new Principal('token:b', 'x', []), new Principal('token:a', 'y', [])];
+    const offered = [one, one, other, sameNameElsewhere].map((principal, n) => pendingOf('predict', n, principal));
+    for (const pending of offered) queue.push(pending);
+    const sizes: number[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const decision = decideBatch(queue, { batchSize: 8, maxBatchDelayMs: 50, onePrincipal: true }, n < 2 ? 10 : 60);
+      if (decision.kind !== 'take') break;
+      sizes.push(decision.requests.length);
+      for (const pending of decision.requests) queue.remove(pending);
+    }
+
+    expect(sizes).toEqual([2, 1, 1]);
   });
 
   it('waits for company until the oldest request has waited its delay', () => {

@@ -16,12 +16,14 @@ export interface BatchLimits {
   readonly batchSize: number;
   /** How long the oldest request may wait for company, counted from its arrival. */
   readonly maxBatchDelayMs: number;
+  /** Nobody's request shares a batch with another caller's. */
+  readonly onePrincipal?: boolean;
 }
 
 /**
  * Looks at the head of the queue and says whether a batch should leave now. Nothing is removed from the queue.
  * A batch holds only requests of one purpose, because a handler reads `explain` off the first; a request that must be alone is alone.
- * A batch that another purpose cuts short doesn't wait: it could not grow. O(batchSize).
+ * A batch that another purpose, or another caller, cuts short doesn't wait: it could not grow. O(batchSize).
  */
 export function decideBatch(queue: Candidates, limits: BatchLimits, nowMs: number): BatchDecision {
   const head = queue.first();
@@ -32,7 +34,7 @@ export function decideBatch(queue: Candidates, limits: BatchLimits, nowMs: numbe
   let oldestMs = head.enqueuedAtMs;
   for (const pending of queue) {
     if (requests.length === limits.batchSize) break;
-    if (pending.alone || pending.request.purpose !== head.request.purpose) {
+    if (pending.alone || pending.request.purpose !== head.request.purpose || (limits.onePrincipal && !isOfOne(pending, head))) {
       cut = true;
       break;
     }
@@ -42,4 +44,8 @@ export function decideBatch(queue: Candidates, limits: BatchLimits, nowMs: numbe
   const leavesAtMs = oldestMs + limits.maxBatchDelayMs;
   if (requests.length === limits.batchSize || cut || nowMs >= leavesAtMs) return { kind: 'take', requests };
   return { kind: 'wait', untilMs: leavesAtMs };
+}
+
+function isOfOne({ request: { principal: one } }: PendingRequest, { request: { principal: other } }: PendingRequest): boolean {
+  return one.id === other.id && one.tenant === other.tenant;
 }

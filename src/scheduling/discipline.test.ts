@@ -5,6 +5,8 @@ import type { ServableModel } from '../inference/servable-model.js';
 import { noModelConfig } from '../models/model-config.js';
 import { chooseDiscipline } from './discipline.js';
 
+const APART = { ...noModelConfig().sconce, isolate: 'principal' as const };
+
 function choose(config: Partial<ModelConfig>, backend: ServableModel['backend'] = 'python') {
   const limits = { batchSize: 1, maxBatchDelayMs: 0, queueSize: 1 };
   return chooseDiscipline({ name: 'm', backend, config: { ...noModelConfig(), ...config } }, limits, SEQUENCE_HEADERS);
@@ -16,6 +18,8 @@ describe('the discipline of a model', () => {
     ['steps of coroutines', { continuousBatching: true, asyncCommunication: true }, 'python', 'exclude each other'],
     ['steps of JavaScript', { continuousBatching: true }, 'javascript', 'continuousBatching needs a Python handler'],
     ['steps of ONNX', { continuousBatching: true }, 'onnx', 'continuousBatching needs a Python handler'],
+    ['callers apart in steps', { continuousBatching: true, sconce: APART }, 'python', 'which sconce.isolate forbids'],
+    ['callers apart in sequences', { sequenceBatching: true, sequenceMaxIdleMs: 1, sconce: APART }, 'python', 'which sconce.isolate forbids'],
     ['sequences of ONNX', { sequenceBatching: true, sequenceMaxIdleMs: 1 }, 'onnx', 'keeps state'],
   ])('is refused with its reason for %s', (_, config, backend, why) => {
     expect(() => choose(config, backend)).toThrow(why);

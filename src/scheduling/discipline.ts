@@ -56,7 +56,9 @@ export function chooseDiscipline(
   };
   return {
     line: (host) =>
-      hasSequences ? new SequenceLine(model.name, sequences, host) : new ArrivalLine(model.name, { queueSize, maxBatchDelayMs, weightOf }, host),
+      hasSequences
+        ? new SequenceLine(model.name, sequences, host)
+        : new ArrivalLine(model.name, { queueSize, maxBatchDelayMs, weightOf, onePrincipal: config.sconce.isolate === 'principal' }, host),
     load: (lane, host) => {
       if (isContinuous) return new StepLoad(lane, host, hasSequences ? STEPS_OF_SEQUENCES * batchSize : batchSize);
       return isOverlapping ? new OverlappingLoad(lane, host) : new TurnLoad(lane, host);
@@ -68,6 +70,8 @@ export function chooseDiscipline(
 
 function whyNot({ backend, config }: Pick<ServableModel, 'backend' | 'config'>): string | undefined {
   const { continuousBatching, asyncCommunication, sequenceBatching, sequenceMaxIdleMs = 0 } = config;
+  const mixing = continuousBatching ? 'continuousBatching' : sequenceBatching ? 'sequenceBatching' : undefined;
+  if (config.sconce.isolate !== undefined && mixing !== undefined) return `${mixing} joins the requests of several callers, which sconce.isolate forbids`;
   if (sequenceBatching && sequenceMaxIdleMs <= 0) return 'sequenceBatching needs sequenceMaxIdleMSec greater than 0';
   if (continuousBatching && asyncCommunication) return 'continuousBatching and asyncCommunication exclude each other';
   if (continuousBatching && backend !== 'python') return 'continuousBatching needs a Python handler';

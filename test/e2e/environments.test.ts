@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -145,6 +146,28 @@ describe('requirements of an archive', () => {
 
     await registered(await requiring('picky', 'colours==2\n'));
     expect((await surroundings('picky', 'colours')).modules.colours?.version).toBe('2.0');
+  });
+
+  it('AR11 that reach for an index, a repository or a file elsewhere are refused with the grant that would permit them, and nobody is asked', async () => {
+    const asked: string[] = [];
+    const trap = createServer((request, response) => {
+      asked.push(String(request.url));
+      response.writeHead(404).end();
+    });
+    await new Promise<void>((listening) => void trap.listen(0, '127.0.0.1', listening));
+    const address = trap.address();
+    const index = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/simple`;
+    try {
+      for (const line of [`--index-url ${index}`, `--extra-index-url ${index}`, `-e git+${index}/repository#egg=own`, '-r /etc/passwd', '/etc/hostname']) {
+        const { status, text } = await register(await requiring('reaching', `colours\n${line}\n`));
+
+        expect([status, text]).toEqual([400, expect.stringContaining('leads out of the archive; sconce_grants=')]);
+        expect(text).not.toContain('root:');
+      }
+      expect(asked).toEqual([]);
+    } finally {
+      trap.close();
+    }
   });
 });
 

@@ -8,6 +8,7 @@ import { COMPLETE, MarkedFolders } from '../marked-folders.js';
 import { buildEnvironment } from './environment-builder.js';
 import { environmentKey } from './environment-key.js';
 import { type InterpreterFacts, Interpreters } from './interpreters.js';
+import { LeadsOut } from './leading-out.js';
 import { type Requirements, readRequirements } from './requirements.js';
 
 export interface PythonEnvironmentsOptions {
@@ -25,6 +26,8 @@ export interface PythonEnvironmentsOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Install requirements of archives. */
   readonly install: boolean;
+  /** Whether the operator lets the requirements of a model name indexes, addresses and files of their own. */
+  readonly mayLeadOut: (model: string) => boolean;
   /** Install from this folder alone, absolute. */
   readonly wheelFolder: string | undefined;
   /** For one model. */
@@ -113,7 +116,10 @@ export class PythonEnvironments {
   async #requirements(model: ServableModel, name: string): Promise<Requirements> {
     const file = resolve(model.directory, name);
     if (!file.startsWith(model.directory + sep)) throw failed(model, 'pip', `${name} lies outside the archive`);
-    return readRequirements(file, { ...model, environment: this.options.environment }).catch((error: unknown) => {
+    const { environment, mayLeadOut } = this.options;
+    return readRequirements(file, { ...model, environment, confined: !mayLeadOut(model.name) }).catch((error: unknown) => {
+      if (error instanceof LeadsOut)
+        throw failed(model, 'pip', `${error.message}; sconce_grants={"${model.name}": {"requirements": "anywhere"}} permits it`, error);
       const why = error instanceof Error ? error.message : String(error);
       throw failed(model, 'pip', why.startsWith('ENOENT') ? `${missingFile(error, model) ?? name} is not in the archive` : why, error);
     });

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LeadsOut } from './leading-out.js';
 import { type Requirements, type RequirementsOf, readRequirements } from './requirements.js';
 
 let folder: string;
@@ -114,5 +115,47 @@ describe('requirements', () => {
     await expect(read('-r more')).rejects.toThrow();
     for (let number = 0; number < 60; number += 1) put(`model/r${number}.txt`, `-r r${number + 1}.txt`);
     await expect(read('-r r0.txt')).rejects.toThrow('more than 50 files');
+  });
+});
+
+describe('AR11 requirements that are to stay in the archive', () => {
+  it.each([
+    '-r /etc/passwd',
+    '-c ../other/constraints.txt',
+    '-r https://evil.test/requirements.txt',
+    '--index-url http://evil.test/simple',
+    '-i http://evil.test/simple',
+    `--extra-index-url=https://evil.test/\${HOME}`,
+    '--find-links /srv/other',
+    '-f http://evil.test',
+    '--trusted-host evil.test',
+    'numpy @ https://evil.test/numpy.whl',
+    '-e git+https://evil.test/repository#egg=numpy',
+    'git+ssh://git@evil.test/repository',
+    'own @ file:///srv/other/own.whl',
+    '/srv/other/own.whl',
+    '../other',
+    '-e ../other',
+    'numpy --config-settings="--build-option=x"',
+    'numpy==1.0 --global-option=x',
+    `numpy==\${PASSWORD}`,
+    'numpy \\\n --config-settings=x',
+  ])('may not say %j', async (line) => {
+    await expect(read(`colours==1.0\n${line}\n`, { confined: true })).rejects.toBeInstanceOf(LeadsOut);
+  });
+
+  it('nor may a file that they name, and the line is told without a password', async () => {
+    put('model/further.txt', '--index-url https://name:secret@evil.test/simple\n');
+
+    await expect(read('-r further.txt\n', { confined: true })).rejects.toThrow('"--index-url https://evil.test/simple" leads out of the archive');
+  });
+
+  it('name packages, and what lies in it', async () => {
+    put('model/own/setup.py', '');
+    put('model/further.txt', 'colours==1.0 ; python_version >= "3.9"\n');
+
+    await expect(read('shades[extra]>=1,<2\n-r further.txt\n--no-index\n--pre\n./own\n-e ./own\n', { confined: true })).resolves.toMatchObject({
+      isEditable: true,
+    });
   });
 });

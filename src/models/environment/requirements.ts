@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isWithin, LeadsOut, leadsOut } from './leading-out.js';
 
 /** What decides which packages a requirements file brings. */
 export interface Requirements {
@@ -19,6 +20,8 @@ export interface RequirementsOf {
   /** Of everything in that folder. */
   readonly contentHash: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Only packages by their names and versions, and what lies in the model's folder. */
+  readonly confined?: boolean;
 }
 
 const MAX_FILES = 50;
@@ -33,7 +36,7 @@ const ARCHIVE = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|gz|bz2|xz|lz|lzma)\b/i;
 
 /**
  * Reads a requirements file and all that it names: further files by their text, the model's own files by the hash of the model, and files elsewhere on
- * this machine by size and time. Rejects with the file system's error when a file cannot be read.
+ * this machine by size and time. Rejects with the file system's error when a file cannot be read, and with LeadsOut where a confined one asks for more.
  */
 export async function readRequirements(file: string, of: RequirementsOf): Promise<Requirements> {
   const reading = new Reading(of);
@@ -57,7 +60,9 @@ class Reading {
     const found = await stat(file);
     this.#bytes += found.size;
     if (!found.isFile() || this.#bytes > MAX_BYTES) throw new Error(`${file} is no file, or too long`);
-    const text = withoutSecrets(expanded(await readFile(file, 'utf8'), this.of.environment));
+    const written = await readFile(file, 'utf8');
+    if (this.of.confined) for (const line of requirementLines(withoutSecrets(written))) if (leadsOut(line)) throw new LeadsOut(line);
+    const text = withoutSecrets(expanded(written, this.of.environment));
     this.#add('text', text);
     for (const line of requirementLines(text)) await this.#line(line, dirname(file));
   }
@@ -70,13 +75,16 @@ class Reading {
   async #line(line: string, folder: string): Promise<void> {
     const nested = NESTED.exec(line)?.[1]?.replace(/^(["'])(.*)\1$/, '$2');
     if (nested !== undefined) {
-      if (!/^https?:/i.test(nested)) await this.take(path(nested, folder));
+      const further = path(nested, folder);
+      if (this.of.confined && !isWithin(further, this.of.directory)) throw new LeadsOut(line);
+      if (!/^https?:/i.test(nested)) await this.take(further);
       return;
     }
     if (PLAIN_OPTION.test(line) || (PLAIN.test(line) && !(ARCHIVE.test(line) && !line.includes('://')))) return;
     this.#isLocal = true;
     this.isEditable ||= EDITABLE.test(line);
     const elsewhere = path(locationIn(line), this.of.directory);
+    if (this.of.confined && !isWithin(elsewhere, this.of.directory)) throw new LeadsOut(line);
     if (!elsewhere.startsWith(this.of.directory + sep)) this.#add('elsewhere', await description(elsewhere));
   }
 
