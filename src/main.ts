@@ -5,25 +5,23 @@ import { join, resolve } from 'node:path';
 import { InferenceGate } from './admission/inference-gate.js';
 import { KeyRotation } from './admission/key-rotation.js';
 import { ManagementGate } from './admission/management-gate.js';
-import type { TokenGate } from './admission/token-gate.js';
 import { WorkflowGate } from './admission/workflow-gate.js';
-import { credentialsOf } from './api/credentials.js';
-import { createRouter } from './api/router.js';
 import { CrashLog } from './backends/crash-log.js';
 import { DeviceAllocator } from './backends/device-allocator.js';
 import { GpuWatch } from './backends/gpu-watch.js';
 import { configuredLimits } from './backends/python/configured-limits.js';
 import { confine } from './backends/python/confinement.js';
 import { WorkerIds } from './backends/worker-ids.js';
-import { type ApiParts, methodsOf, routesOf } from './composition/apis.js';
+import type { ApiParts } from './composition/apis.js';
 import { auditPathOf, openAudit } from './composition/audit.js';
 import { createAuthenticity, createExaminingPool, signatureProtection } from './composition/authenticity.js';
 import { type AuthorSession, serveForAuthor, withOneWorker } from './composition/author.js';
 import { command, createBackends, HOME, sequenceHeaders, workerEnvironment } from './composition/backends.js';
 import { billWriter, createDigestPool } from './composition/bill-of-materials.js';
 import { createPlacement, findAccelerators, gpuFigures } from './composition/devices.js';
-import { bindAddress, callerRules, corsHeaders, grpcDoorsOf, hostRules, httpDoorsOf, httpLimits, openTls, originsProtection } from './composition/doors.js';
+import { openTls, originsProtection } from './composition/doors.js';
 import { entrances, inShort } from './composition/exposure.js';
+import { curlTo, greet } from './composition/greeting.js';
 import { createGuards } from './composition/guards.js';
 import {
   createArchiveCache,
@@ -34,6 +32,7 @@ import {
   createWorkflowIntake,
   locationsProtection,
 } from './composition/intake.js';
+import { createListeners } from './composition/listeners.js';
 import { ownProcessProtection } from './composition/own-process.js';
 import { assertAddresses } from './composition/public-addresses.js';
 import { createAuthorSandbox, createSandbox, isolationProtection, sandboxProtection, serverFiles } from './composition/sandbox.js';
@@ -48,8 +47,6 @@ import { createTokens } from './composition/tokens.js';
 import type { Settings } from './config/settings.js';
 import { startReport } from './config/start-report.js';
 import { Lifecycle } from './lifecycle.js';
-import { GrpcListener } from './listener/grpc-listener.js';
-import { HttpListener } from './listener/http-listener.js';
 import { configuredModels } from './models/configured-models.js';
 import type { LineSink } from './observability/line-writer.js';
 import { LogFiles } from './observability/log-files.js';
@@ -301,37 +298,9 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
     metricsCaughtUp: () => observer.caughtUp(),
     billOfMaterials: billWriter(digesting, settings.maxArchiveEntries),
   };
-  const listeners: (HttpListener | GrpcListener)[] = [];
   const tls = await openTls(settings, { metrics, protections, log: log.named('sconce.listener') });
   if (tls !== undefined) life.add(tls);
-  for (const { address, serves, connector } of httpDoorsOf(settings)) {
-    const handler = createRouter(routesOf(serves, settings, apis), {
-      serves,
-      authorize: (scopes, request) => tokens.authorize(scopes, credentialsOf(request)),
-      log: log.named('sconce.api'),
-    });
-    const listener = new HttpListener({
-      address: bindAddress(address),
-      connector,
-      handler,
-      limits: httpLimits(settings),
-      tls: address.scheme === 'https' ? tls : undefined,
-      cors: corsHeaders(settings),
-      http2: settings.http2,
-      callers: callerRules(settings, { serves, address, isPublic: address.kind === 'tcp' && publicHosts.has(address.host) }),
-      observer,
-      log: log.named('sconce.listener'),
-    });
-    listeners.push(listener);
-  }
-
-  const grpcTls = settings.enableGrpcSsl ? tls : undefined;
-  for (const door of grpcDoorsOf(settings)) {
-    const methods = methodsOf(door.api, settings, apis);
-    const authorize = tokens.authorize.bind(tokens);
-    const hosts = hostRules(settings, publicHosts.has(door.host));
-    listeners.push(new GrpcListener({ ...door, methods, authorize, tls: grpcTls, hosts, observer, log: log.named('sconce.listener') }));
-  }
+  const listeners = createListeners(settings, { apis, tokens, tls, publicHosts, log: log.named('sconce.listener') });
 
   const facts = {
     version: TORCHSERVE_VERSION,
@@ -396,20 +365,4 @@ function metricsConfig({ metricsConfig: file }: Settings, log: Log): MetricsConf
 
 function folderOf(folder: string | undefined, cwd: string): string | undefined {
   return folder === undefined ? undefined : resolve(cwd, folder);
-}
-
-/** How the inference API is reached from this machine: `curl` with its options, and the address. */
-function curlTo({ inferenceAddress }: Settings, port: number | undefined): { readonly curl: string; readonly address: string } {
-  if (inferenceAddress.kind === 'unix') return { curl: `curl --unix-socket ${inferenceAddress.path}`, address: 'http://localhost' };
-  const host = ['0.0.0.0', '::'].includes(inferenceAddress.host) ? '127.0.0.1' : inferenceAddress.host;
-  const shown = host.includes(':') ? `[${host}]` : host;
-  const curl = inferenceAddress.scheme === 'https' ? 'curl --insecure' : 'curl';
-  return { curl, address: `${inferenceAddress.scheme}://${shown}:${port ?? inferenceAddress.port}` };
-}
-
-/** Where the keys are, and a line to paste for the first 200. */
-function greet(tokens: TokenGate, { curl, address }: ReturnType<typeof curlTo>, print: (line: string) => void): void {
-  const header = tokens.disabled ? '' : ` -H 'Authorization: Bearer ${tokens.inferenceKey}'`;
-  if (!tokens.disabled) print(`Tokens are on; the keys are in ${tokens.keyFile}. Try:`);
-  print(`${curl}${header} ${address}/ping`);
 }
