@@ -20,10 +20,12 @@ const PRIVATE_4 = [
 const PRIVATE_6 = [
   ['::', 128],
   ['::1', 128],
+  ['64:ff9b:1::', 48],
   ['100::', 64],
   ['2001:db8::', 32],
   ['fc00::', 7],
   ['fe80::', 10],
+  ['fec0::', 10],
   ['ff00::', 8],
 ] as const;
 
@@ -41,7 +43,7 @@ export function isPrivateAddress(address: string): boolean {
   const leading = a === 0 && b === 0 && c === 0 && d === 0;
   if (leading && e === 0 && f === 0 && (g !== 0 || h > 1)) return isPrivateAddress(four(g, h));
   if (leading && (e === 0xffff || (e === 0 && f === 0xffff))) return isPrivateAddress(four(g, h));
-  if (a === 0x64 && b === 0xff9b) return isPrivateAddress(four(g, h));
+  if (a === 0x64 && b === 0xff9b && c === 0) return isPrivateAddress(four(g, h));
   if (a === 0x2002) return isPrivateAddress(four(b, c));
   if (a === 0x2001 && b === 0) return isPrivateAddress(four(~g & 0xffff, ~h & 0xffff));
   return blocked.check(address, 'ipv6');

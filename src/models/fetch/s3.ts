@@ -45,7 +45,10 @@ export function s3Resolver(env: Environment, hosts: FetchHosts): Resolver {
         for (const [, entry = ''] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
           const key = decodeURIComponent((/<Key>(.*?)<\/Key>/s.exec(entry)?.[1] ?? '').replaceAll('+', ' '));
           if (key.endsWith('/')) continue;
-          const sizeBytes = Number(/<Size>(\d+)<\/Size>/.exec(entry)?.[1]);
+          const size = /<Size>(\d+)<\/Size>/.exec(entry)?.[1];
+          // Without it nothing would bound the transfer.
+          if (size === undefined) throw new Error(`the list tells no size of ${key}`);
+          const sizeBytes = Number(size);
           keys.push({ url: new URL(`s3://${url.hostname}/${key.split('/').map(encodeURIComponent).join('/')}`), path: key.slice(prefix.length), sizeBytes });
         }
         token = /<NextContinuationToken>(.*?)<\/NextContinuationToken>/s.exec(text)?.[1];
