@@ -188,6 +188,8 @@ describe('an answer', () => {
     expect(answered({ finite: true }, { body: Buffer.from('[1, NaN]') })).toBe('OUTPUT_REFUSED');
     expect(answered({ finite: true }, { body: Buffer.from('["NaN"]') })).toBe('["NaN"]');
     expect(answered({}, { body: Buffer.from('[NaN]') })).toBe('[NaN]');
+    expect(answered({ finite: true }, { body: Buffer.from('{"score": NaN}\n'), last: false })).toBe('OUTPUT_REFUSED');
+    expect(answered({ finite: true }, { body: Buffer.from('["a NaN'), last: false })).toBe('["a NaN');
   });
 
   it('that a guard finds guilty is refused, whole or from the piece on that makes it so', async () => {

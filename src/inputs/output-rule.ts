@@ -13,7 +13,7 @@ export function ruledAnswer(answer: Answer, rules: OutputRules): Answer {
     if (isOver) return;
     const type = typeOf(given.headers);
     isText ??= type === undefined ? !looksLikeJson(given.body) && textOf(given.body) !== undefined : type.startsWith('text/');
-    if (rules.finite && given.last && (type === undefined || isJsonType(type)) && holdsNoNumber(given.body)) {
+    if (rules.finite && (type === undefined || isJsonType(type)) && holdsNoNumber(given.body)) {
       isOver = true;
       return answer.fail(OutputRefused({ what: 'it holds NaN or an infinity' }));
     }
@@ -38,8 +38,8 @@ function looksLikeJson(body: Uint8Array): boolean {
   return /^\s*[[{]/.test(Buffer.from(body.subarray(0, 64)).toString());
 }
 
-/** Python's words for what JSON lacks, outside of strings. */
+/** Python's words for what JSON lacks, outside of strings; the last one may go on in the next piece. */
 function holdsNoNumber(body: Uint8Array): boolean {
   const text = textOf(body);
-  return text !== undefined && looksLikeJson(body) && /\b(NaN|Infinity)\b/.test(text.replace(/"(?:[^"\\]|\\.)*"/g, '""'));
+  return text !== undefined && looksLikeJson(body) && /\b(NaN|Infinity)\b/.test(text.replace(/"(?:[^"\\]|\\.)*(?:"|$)/g, '""'));
 }
