@@ -29,7 +29,7 @@ const WARN_BEFORE_S = 14 * 24 * 3600;
  *
  *  state     event → next                                     promise while here
  *  serving   files changed and good → serving the new pair    the pair in use has been checked whole
- *            files changed and not good → serving             the pair stays; told once, counted each look
+ *            files changed and not good → serving             the pair stays; counted each look, told once, at the second
  */
 export class TlsKeeper implements Part, TlsSource {
   readonly name = 'TLS certificate';
@@ -37,9 +37,10 @@ export class TlsKeeper implements Part, TlsSource {
   readonly #listeners: ((renewed: SecureContextOptions) => void)[] = [];
   #current: SecureContextOptions;
   #expiresAtMs: number;
-  /** Of the files that are served, and of those that were refused last. */
+  /** Of the files that are served. */
   #served: string;
-  #refused: string | undefined;
+  /** Those that were refused at the last look. */
+  #refused: { readonly digest: string; readonly isTold: boolean } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #hasWarned = false;
@@ -96,10 +97,11 @@ export class TlsKeeper implements Part, TlsSource {
         log.info('The TLS certificate was renewed: new connections get it.');
       } catch (error) {
         reloadFailed?.();
-        // A tool that writes one file after the other passes through pairs that don't match.
-        if (this.#refused !== digest)
+        // A tool that writes one file after the other passes through pairs that don't match: what still is there at the next look is meant.
+        const isMeant = this.#refused?.digest === digest;
+        if (isMeant && !this.#refused?.isTold)
           log.error(`The renewed TLS files are not used, those before them still are: ${error instanceof Error ? error.message : String(error)}`);
-        this.#refused = digest;
+        this.#refused = { digest, isTold: isMeant };
       }
     }
     this.#tellExpiry();
