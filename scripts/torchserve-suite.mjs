@@ -37,6 +37,8 @@ const OUT_OF_REACH = {
 const MEANT = {
   'test_model_archiver.py::test_duplicate_model_registration_using_http_url_followed_by_local_url':
     'the archive that a refused registration had downloaded does not stay in the store',
+  'test_model_control_mode.py::test_register_model_failing_https': 'its certificate has a key of 1024 bits, and one that can be broken protects nothing',
+  'test_model_control_mode.py::test_delete_model_failing_https': 'its certificate has a key of 1024 bits, and one that can be broken protects nothing',
   'test_snapshot.py::test_replace_mar_file_with_dummy': 'a file that is no archive is told in the log, not listed as a model whose workers die for ever',
 };
 

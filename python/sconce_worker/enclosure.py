@@ -31,7 +31,7 @@ PROTECTIONS = (
 _LINK_ABOVE_BYTES = 64 << 20
 _MOST_DESCRIPTORS = 1 << 16
 _READ_WITHOUT_ROOT = ("/proc", "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf")
-_ROOMS = ("/tmp", "/var/tmp", "/dev/shm")
+_ROOMS = ("/tmp", "/var/tmp", "/dev/shm", new_root.HOME)
 
 
 class Wish(NamedTuple):

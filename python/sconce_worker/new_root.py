@@ -16,7 +16,8 @@ _SHUT = "/.shut"
 # What a folder may hold beside a hidden file: each is a mount.
 _MOST_AROUND = 1000
 _OVER = "/.over"
-HOME = "/tmp/home"
+# Of the root alone: a folder of the machine that is granted for writing may lie over any of the usual places.
+HOME = "/.home"
 
 
 class RootPlan(NamedTuple):
@@ -49,8 +50,8 @@ def build(premises: Premises, plan: RootPlan) -> None:
     linux.mount("sconce", plan.base, "tmpfs", _QUIET, options)
     root = plan.base
     _make_settings(root, plan)
-    for name in ("tmp", "dev/shm", "var/tmp"):
-        _make_room(root, name)
+    for name in ("/tmp", "/dev/shm", "/var/tmp"):
+        _make_room(root, name, 0o1777)
     for path, target in premises.links:
         os.symlink(target, root + path)
     for path, real in _shown(premises, plan):
@@ -66,14 +67,22 @@ def build(premises: Premises, plan: RootPlan) -> None:
             _bind(path, root + path, _QUIET)
         else:
             print(f"{path} is granted for writing and is no folder", file=sys.stderr)
+    _shut_in_written(root, plan)
     _lay_over(root, plan)
     _make_proc(f"{root}/proc", plan)
-    os.mkdir(root + HOME, 0o700)
+    _make_room(root, HOME, 0o700)
     if plan.user is not None:
         os.chown(root + HOME, plan.user, plan.user)
     # The root itself, not what is mounted in it.
     linux.mount(None, root, None, linux.REMOUNT | linux.BIND | linux.READ_ONLY | _QUIET)
     linux.change_root(root)
+
+
+def _shut_in_written(root: str, plan: RootPlan) -> None:
+    """An empty folder over the server's run directory in what is written to, with a way to what is laid in it."""
+    run_directory = os.path.dirname(plan.base)
+    if any(run_directory.startswith(path.rstrip("/") + "/") for path in plan.written):
+        _bind(_shut_place(plan, run_directory), root + run_directory, _QUIET)
 
 
 def _make_settings(root: str, plan: RootPlan) -> None:
@@ -91,10 +100,10 @@ def _make_settings(root: str, plan: RootPlan) -> None:
             file.write(text)
 
 
-def _make_room(root: str, name: str) -> None:
-    path = f"{root}/{name}"
+def _make_room(root: str, name: str, mode: int) -> None:
+    path = root + name
     os.makedirs(path, exist_ok=True)
-    os.chmod(path, 0o1777)
+    os.chmod(path, mode)
     # A mount of its own, so that it stays writable when the root no longer is.
     linux.mount(path, path, None, linux.BIND)
 

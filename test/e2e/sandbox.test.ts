@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ const data = join(server.folder, 'data');
 let listener: Server;
 let visits = 0;
 
-const MODELS = ['plain', 'online', 'builder', 'reader', 'trusted', 'exacting'] as const;
+const MODELS = ['plain', 'online', 'builder', 'reader', 'tracer', 'trusted', 'exacting'] as const;
 const models = new Map(MODELS.map((name) => [name, new HostileModel(server, name)]));
 
 function of(name: (typeof MODELS)[number]): HostileModel {
@@ -27,6 +27,7 @@ beforeAll(async () => {
     online: { network: true },
     builder: { exec: true },
     reader: { read: [data, '/nowhere/at/all'], environment: ['GRANTED_*'] },
+    tracer: { write: ['/tmp'] },
     trusted: { sandbox: 'off' },
     exacting: { sandbox: 'strict' },
   };
@@ -80,6 +81,14 @@ describe('a grant of the operator', () => {
     expectRefused(await of('reader').tries({ do: 'write_files', paths: [join(data, 'labels.txt')] }));
     expect(environment.own).toContain('GRANTED_NAME');
     expect(environment.own).not.toContain('OTHER_NAME');
+  });
+
+  it('lets the workers of one model write to /tmp, where none of them leaves its home', async () => {
+    const { status, text } = await server.manage('PUT', '/models/tracer?min_worker=2&synchronous=true');
+
+    expect(text).toContain('Workers scaled to 2');
+    expect(status).toBe(200);
+    expect(existsSync('/tmp/home')).toBe(false);
   });
 
   it('takes the sandbox from one model, which then has what the server has', async () => {

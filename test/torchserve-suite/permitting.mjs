@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const PERMITTED = readFileSync(fileURLToPath(new URL('permitted.properties', import.meta.url)), 'utf8')
   .replaceAll(/<(.*?)>/g, (_, folder) => (folder === 'weights' ? process.env.TORCH_HOME : fileURLToPath(new URL(`../../.cache/${folder}`, import.meta.url))))
+  .replaceAll('\\\n', '')
   .split('\n')
   .filter((line) => /^[a-z]/.test(line));
 
