@@ -38,6 +38,7 @@ beforeAll(async () => {
   symlinkSync('behind-the-link.key', at('etc', 'tls.key'));
   for (const path of Object.values(SECRETS)) if (!/tls\.key$|tokens|who-did-what\.(log|head)|trust/.test(path)) writeFileSync(path, SECRET, { mode: 0o644 });
   writeFileSync(at('etc', 'trust.yaml'), POLICY);
+  writeFileSync(at('etc', 'tenants.yaml'), `tenants: {acme: {models: [acme-*]}} # ${SECRET}\n`, { mode: 0o644 });
   writeFileSync(at('etc', 'tokens.json'), '{"version": 1, "tokens": []}', { mode: 0o600 });
   writeFileSync(at('data', 'labels.txt'), 'for the model');
   await server.start({
