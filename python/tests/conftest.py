@@ -59,6 +59,8 @@ def server_folder(tmp_path, monkeypatch):
         "inference_address": "http://127.0.0.1:0",
         "management_address": "http://127.0.0.1:0",
         "metrics_address": "http://127.0.0.1:0",
+        "grpc_inference_port": "0",
+        "grpc_management_port": "0",
         "disable_system_metrics": "true",
         "python": sys.executable,
     }

@@ -56,7 +56,9 @@ def test_another_package_does_not_shadow_this_one(server_folder, monkeypatch, ca
         for file in archive_folder.rglob("*.py"):
             archive.write(file, file.relative_to(archive_folder))
     settings = server_folder / "config.properties"
-    settings.write_text(settings.read_text().replace(f"python={sys.executable}", f"python={python}"))
+    # The handler starts a process of its own, which the sandbox would keep from it.
+    granted = 'sconce_grants={"which": {"exec": true}}\n'
+    settings.write_text(settings.read_text().replace(f"python={sys.executable}", f"python={python}") + granted)
 
     launcher.start(str(server_folder / "store"), str(settings), disable_token=True, models="which.mar")
     inference = address_of("Inference", capsys.readouterr().out)
