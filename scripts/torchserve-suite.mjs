@@ -33,12 +33,16 @@ const OUT_OF_REACH = {
   'test_example_torchrec_dlrm.py': 'torchrec',
 };
 
+const WEAK_KEY = 'its certificate has a key of 1024 bits, and one that can be broken protects nothing';
 /** Tests that pass with TorchServe alone, and are meant to: what Sconce does otherwise, and why, stands in docs/compatibility.md. */
 const MEANT = {
   'test_model_archiver.py::test_duplicate_model_registration_using_http_url_followed_by_local_url':
     'the archive that a refused registration had downloaded does not stay in the store',
-  'test_model_control_mode.py::test_register_model_failing_https': 'its certificate has a key of 1024 bits, and one that can be broken protects nothing',
-  'test_model_control_mode.py::test_delete_model_failing_https': 'its certificate has a key of 1024 bits, and one that can be broken protects nothing',
+  'test_model_control_mode.py::test_register_model_failing_https': WEAK_KEY,
+  'test_model_control_mode.py::test_delete_model_failing_https': WEAK_KEY,
+  'test_token_authorization.py::test_management_api_https': WEAK_KEY,
+  'test_token_authorization.py::test_managament_api_with_incorrect_token_https': WEAK_KEY,
+  'test_token_authorization.py::test_inference_api_with_token_https': WEAK_KEY,
   'test_snapshot.py::test_replace_mar_file_with_dummy': 'a file that is no archive is told in the log, not listed as a model whose workers die for ever',
 };
 
