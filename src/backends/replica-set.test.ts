@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LoadFailed, ToldInModelLog } from '../errors/backend.js';
 import type { ModelConfig } from '../inference/model-config.js';
 import type { ServableModel } from '../inference/servable-model.js';
-import type { Log, Observer } from '../observability/observer.js';
+import type { Log } from '../observability/observer.js';
+import { SILENT_OBSERVER } from '../observability/silence.js';
 import { FairPlaces } from '../threads/fair-places.js';
 import type { Backend, Runner, RunnerEvents, RunnerExit } from './backend.js';
 import { CorePlan } from './core-plan.js';
@@ -21,19 +22,6 @@ const log: Log = {
   error: (line) => void logged.push(line),
   named: () => log,
 };
-const observer: Observer = {
-  inferenceRequested() {},
-  inferenceAnswered() {},
-  inferenceRefused() {},
-  queueTime() {},
-  workerThreadTime() {},
-  workerLoaded() {},
-  httpAnswered() {},
-  grpcAnswered() {},
-  tokenRefused() {},
-  workerOutput() {},
-};
-
 const KILLED: RunnerExit = { expected: false, code: undefined, signal: 'SIGKILL', memoryPeakBytes: 1, lastLines: ['last words'] };
 
 /** A runner whose life the test directs. */
@@ -129,7 +117,7 @@ function aSet(
   };
   const crashes = new CrashLog();
   const limits = { batchSize: 1, startupTimeoutMs: 1000, responseTimeoutMs: 1000, recoveryWindowMs: 10_000, maxResponseBytes: 1000 };
-  const shared = { workerIds: new WorkerIds(9000, 29500), devices: new DeviceAllocator(0), placement, resources, crashes, observer, log };
+  const shared = { workerIds: new WorkerIds(9000, 29500), devices: new DeviceAllocator(0), placement, resources, crashes, observer: SILENT_OBSERVER, log };
   return { set: new ReplicaSet({ model, backend, ...limits, ...shared }, listener), crashes };
 }
 

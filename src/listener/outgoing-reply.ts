@@ -1,10 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { HttpReply } from '../api/http-exchange.js';
-import { prettyJson, renderError } from '../api/render-error.js';
-import { Invariant } from '../errors/admission.js';
-import type { SconceError } from '../errors/sconce-error.js';
 import type { HeaderPair } from '../inference/request.js';
 import { answerHeaders, reasonOf, safeText } from './answer-headers.js';
+import { NO_HEADERS, StatedReply } from './stated-reply.js';
 
 /** What a reply needs of the listener that it belongs to. */
 export interface ReplyHost {
@@ -19,33 +16,17 @@ export interface ReplyHost {
   closed(reply: OutgoingReply): void;
 }
 
-const NO_HEADERS: readonly HeaderPair[] = [];
-const JSON_TYPE: HeaderPair = ['content-type', 'application/json'];
-
-/**
- * The answer to one request, written through Node's ServerResponse.
- *
- *  state    event → next                                promise while here
- *  waiting  json, send, fail → ended, open → open       nothing is written
- *  open     end → ended, abort → gone                   the head is written, chunks follow
- *  ended    –                                           a second answer is an Invariant error
- *  gone     –                                           everything is accepted and dropped
- *
- * `gone` is reached from anywhere when the client's connection closes before the answer is whole: `closed` is aborted then.
- */
-export class OutgoingReply implements HttpReply {
-  readonly id = crypto.randomUUID();
-  readonly receivedAtMs = performance.now();
+/** The answer to one request, written through Node's ServerResponse. */
+export class OutgoingReply extends StatedReply {
   /** Set by the listener when the request's body has arrived. */
   requestIsWhole = false;
   readonly #response: ServerResponse;
   readonly #host: ReplyHost;
-  #state: 'waiting' | 'open' | 'ended' | 'gone' = 'waiting';
-  #controller: AbortController | undefined;
   #watching = false;
   #closed = false;
 
   constructor(response: ServerResponse, host: ReplyHost) {
+    super();
     this.#response = response;
     this.#host = host;
     response.sendDate = false;
@@ -56,32 +37,10 @@ export class OutgoingReply implements HttpReply {
     return this.#response;
   }
 
-  get begun(): boolean {
-    return this.#state !== 'waiting';
-  }
-
-  /** Created on first use: most requests never ask. */
-  get closed(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#state === 'gone') this.#controller.abort();
-    }
-    return this.#controller.signal;
-  }
-
-  json(status: number, value: unknown, headers: readonly HeaderPair[] = NO_HEADERS): void {
-    this.send(status, prettyJson(value), [JSON_TYPE, ...headers]);
-  }
-
-  fail(error: SconceError): void {
-    const { status, headers, body } = renderError(error);
-    this.send(status, body, headers);
-  }
-
   send(status: number, body: Uint8Array | string, headers: readonly HeaderPair[] = NO_HEADERS, reason?: string): void {
-    if (this.#state === 'gone') return;
-    this.#assert('waiting', 'a second answer');
-    this.#state = 'ended';
+    if (this.state === 'gone') return;
+    this.assertState('waiting', 'a second answer');
+    this.state = 'ended';
     const hasBody = status !== 204 && status !== 304;
     const sizeBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     this.#writeHead(status, headers, reason, hasBody ? 'content-length' : undefined, String(sizeBytes));
@@ -90,9 +49,9 @@ export class OutgoingReply implements HttpReply {
   }
 
   open(status: number, headers: readonly HeaderPair[], reason?: string): void {
-    if (this.#state === 'gone') return;
-    this.#assert('waiting', 'a second answer');
-    this.#state = 'open';
+    if (this.state === 'gone') return;
+    this.assertState('waiting', 'a second answer');
+    this.state = 'open';
     const isHttp10 = this.#response.req.httpVersionMinor === 0;
     this.#writeHead(status, headers, reason, isHttp10 ? undefined : 'transfer-encoding', 'chunked');
     // Corked until the next tick: the first chunk travels with the head.
@@ -103,8 +62,8 @@ export class OutgoingReply implements HttpReply {
   }
 
   chunk(bytes: Uint8Array): boolean {
-    if (this.#state === 'gone') return true;
-    this.#assert('open', 'a chunk outside an open answer');
+    if (this.state === 'gone') return true;
+    this.assertState('open', 'a chunk outside an open answer');
     if (bytes.length === 0) return true;
     const flowed = this.#response.write(bytes);
     if (flowed) return true;
@@ -113,17 +72,16 @@ export class OutgoingReply implements HttpReply {
   }
 
   end(): void {
-    if (this.#state === 'gone') return;
-    this.#assert('open', 'an end without a beginning');
-    this.#state = 'ended';
+    if (this.state === 'gone') return;
+    this.assertState('open', 'an end without a beginning');
+    this.state = 'ended';
     this.#response.end();
     this.#watchForStall();
   }
 
   abort(): void {
-    if (this.#state === 'gone') return;
-    this.#state = 'gone';
-    this.#controller?.abort();
+    if (this.state === 'gone') return;
+    this.leave();
     const { socket } = this.#response;
     if (socket === null || socket.writableLength === 0) {
       this.#response.destroy();
@@ -138,16 +96,9 @@ export class OutgoingReply implements HttpReply {
   connectionClosed(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const whole = this.#state === 'ended' && this.#response.writableFinished;
-    if (!whole && this.#state !== 'gone') {
-      this.#state = 'gone';
-      this.#controller?.abort();
-    }
+    const whole = this.state === 'ended' && this.#response.writableFinished;
+    if (!whole && this.state !== 'gone') this.leave();
     this.#host.closed(this);
-  }
-
-  #assert(state: 'waiting' | 'open', what: string): void {
-    if (this.#state !== state) throw Invariant({ what: `${what} to request ${this.id}` });
   }
 
   #writeHead(status: number, headers: readonly HeaderPair[], reason: string | undefined, framing: string | undefined, framingValue: string): void {
@@ -171,7 +122,7 @@ export class OutgoingReply implements HttpReply {
     socket.setTimeout(this.#host.writeStallMs);
     this.#response.once('drain', () => {
       this.#watching = false;
-      if (this.#state === 'open') socket.setTimeout(0);
+      if (this.state === 'open') socket.setTimeout(0);
     });
   }
 }

@@ -46,7 +46,8 @@ describe.runIf(process.platform === 'linux')('of a process is told', () => {
     ['kill -9 $$', { code: undefined, signal: 'SIGKILL' }],
     ['kill -11 $$', { code: undefined, signal: 'SIGSEGV' }],
   ])('how a child of it ended by %s', async (how, end) => {
-    const pid = await parentOf(`sh -c '${how}'`);
+    // Not before there is nobody who reaps: a shell looks after its children until it has become another program.
+    const pid = await parentOf(`sh -c 'until grep -q sleep /proc/$PPID/comm; do :; done; ${how}'`);
 
     expect(await eventually(() => endedChildOf(pid))).toEqual(end);
   });

@@ -7,29 +7,14 @@ import type { InferenceRequest } from '../inference/request.js';
 import type { ServableModel } from '../inference/servable-model.js';
 import { bareLocation } from '../observability/bare-location.js';
 import type { Log } from '../observability/observer.js';
+import { ChangeLine } from './change-line.js';
+import type { AdmitWish, ModelIntake } from './model-intake.js';
 import type { ListedModel, ModelMetadata, ModelService, Registered, RegisterWish, ScaleWish, VersionDescription } from './model-service.js';
 import { ModelVersions } from './model-versions.js';
 import { ServedVersion, type ServingParts } from './served-version.js';
 import type { Place, ServingAccounts } from './serving-accounts.js';
 import { startFailure } from './start-failure.js';
 import { type ConfiguredVersion, type RestoredLimits, resolveLimits, restoredLimits, type ServerDefaults, type VersionLimits } from './version-limits.js';
-
-/** The way a model gets in, and out again. */
-interface ModelIntake {
-  admit(wish: {
-    url: string;
-    modelName?: string | undefined;
-    runtime?: ServableModel['runtime'] | undefined;
-    handler?: string | undefined;
-    /** Of the operator's own configuration; a caller of an API unless told. */
-    namedBy?: 'operator' | 'api' | undefined;
-    sha256?: string | undefined;
-    s3SseKms?: boolean | undefined;
-  }): Promise<ServableModel>;
-  /** Gives the model with what its workers run in, installed where that is switched on; ends when the signal does. Rejects with DependenciesFailed and its like. */
-  prepare(model: ServableModel, signal: AbortSignal): Promise<ServableModel>;
-  release(model: ServableModel, options: { readonly deleteDownloaded: boolean }): Promise<void>;
-}
 
 export interface RegistryOptions {
   readonly intake: ModelIntake;
@@ -65,7 +50,7 @@ export interface RestoredVersion extends RestoredLimits {
 /** What is served: names, versions, defaults. All changes of one model run one after another; requests never wait for them. */
 export class Registry implements ModelService {
   readonly #models = new Map<string, ModelVersions>();
-  readonly #changes = new Map<string, Promise<unknown>>();
+  readonly #changes = new ChangeLine();
   /** What is being prepared: not registered yet, but it can be unregistered. */
   readonly #preparing = new Map<ServableModel, AbortController>();
   /** What each stands on in its tenant's account. */
@@ -187,7 +172,7 @@ export class Registry implements ModelService {
 
   /** Takes every version of a name away, once what runs on them is answered or the time for that is over. Never rejects; a name that isn't there is no matter. */
   withdraw(model: string): Promise<void> {
-    return this.#change(model, async () => {
+    return this.#changes.run(model, async () => {
       for (const version of this.#models.get(model)?.all() ?? []) await this.#remove(version, (one) => one.withdraw());
     });
   }
@@ -216,9 +201,9 @@ export class Registry implements ModelService {
     const preparing = this.#preparingOf(model, version);
     if (preparing !== undefined) {
       preparing.abort('it was unregistered meanwhile');
-      return this.#change(model, async () => undefined);
+      return this.#changes.run(model, async () => undefined);
     }
-    return this.#change(model, async () => {
+    return this.#changes.run(model, async () => {
       const versions = this.#find(model);
       const served = versions.get(version);
       versions.assertRemovable(served);
@@ -326,7 +311,7 @@ export class Registry implements ModelService {
     return (model) => resolveLimits(model, configured(model.name, model.version), wish, defaults);
   }
 
-  async #admit(wish: Parameters<ModelIntake['admit']>[0], limitsOf: LimitsOf, atStartup: boolean): Promise<ServedVersion> {
+  async #admit(wish: AdmitWish, limitsOf: LimitsOf, atStartup: boolean): Promise<ServedVersion> {
     const { intake, accounts } = this.options;
     // Where the name is known, a tenant that has no place left is refused before anything is fetched.
     const place = wish.modelName ? accounts?.begin(wish.modelName) : undefined;
@@ -346,7 +331,7 @@ export class Registry implements ModelService {
     { alone, atStartup, place: taken }: { readonly alone: boolean; readonly atStartup: boolean; readonly place?: Place | undefined },
   ): Promise<ServedVersion> {
     const { intake, serving, accounts, log } = this.options;
-    return this.#change(admitted.name, async () => {
+    return this.#changes.run(admitted.name, async () => {
       let place = taken;
       try {
         place ??= accounts?.begin(admitted.name);
@@ -402,20 +387,5 @@ export class Registry implements ModelService {
     }
     await this.options.intake.release(model, { deleteDownloaded: true });
     this.#places.get(version)?.end();
-  }
-
-  /** Runs changes of one model name one after another. */
-  #change<T>(name: string, change: () => Promise<T>): Promise<T> {
-    const before = this.#changes.get(name) ?? Promise.resolve();
-    const run = before.then(change, change);
-    const settled = run.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#changes.set(name, settled);
-    void settled.then(() => {
-      if (this.#changes.get(name) === settled) this.#changes.delete(name);
-    });
-    return run;
   }
 }

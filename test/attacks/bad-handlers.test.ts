@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call, type HttpResult, RunningServer } from '../e2e/running-server.js';
 import { type ArchiveWish, archive } from '../fixtures/archives.js';
+import { processesCalled, processTree, residentMib } from '../fixtures/process-tree.js';
 import { alive } from '../fixtures/python-workers.js';
 
 const LIMITS = 'limits: { memoryMb: 300, processes: 64, fileMb: 8, openFiles: 256, logKbPerS: 64 }';
@@ -127,7 +128,7 @@ describe.each([
   async function goesOnWithout(name: string): Promise<void> {
     expect((await ask('good', { do: 'nothing' })).text).toBe('done');
     await server.manage('DELETE', `/models/${name}`);
-    await server.eventually(async () => processesOf(name).length === 0, `no process of ${name} is left`);
+    await server.eventually(async () => processesCalled(name).length === 0, `no process of ${name} is left`);
     expect((await ask('good', { do: 'nothing' })).text).toBe('done');
   }
 
@@ -139,7 +140,7 @@ describe.each([
     // Whatever ends otherwise must not lose against the time-out on a busy machine.
     const config = answer === late ? CONFIG : PATIENT;
     expect((await register({ name, handler: 'bad/misbehaves.py', config })).status).toBe(200);
-    expect(processesOf(name)).toHaveLength(1);
+    expect(processesCalled(name)).toHaveLength(1);
 
     const { status, headers, body } = await ask(name, wish);
 
@@ -191,11 +192,11 @@ describe.each([
   });
 
   it('did all this has eaten neither memory nor disk', async () => {
-    const family = [...familyOf(server.pid)];
+    const family = processTree(server.pid);
 
-    expect(residentMib([server.pid])).toBeLessThan(500);
+    expect(residentMib(server.pid)).toBeLessThan(500);
     // The gateway, the parent and the good worker; the last two share most of theirs.
-    expect(residentMib(family)).toBeLessThan(1500);
+    expect(residentOf(family)).toBeLessThan(1500);
     expect(folderMib(server.folder)).toBeLessThan(100);
     expect((await call(`${server.inference}/ping`)).status).toBe(200);
   });
@@ -208,8 +209,8 @@ describe.each([
       await victim.start({ config: { ...config, load_models: file }, env: { TEMP: victim.folder } });
       const wish = { body: '{"do": "fork_bomb"}', headers: { 'content-type': 'application/json' } };
       const answer = victim.predict(name, wish).catch(() => undefined);
-      await victim.eventually(async () => familyOf(victim.pid).size > 20, 'the bomb has gone off');
-      const family = [...familyOf(victim.pid)];
+      await victim.eventually(async () => processTree(victim.pid).length > 20, 'the bomb has gone off');
+      const family = processTree(victim.pid);
       expect(groupsOf(victim.pid).length > 0).toBe(holder !== undefined);
 
       victim.signal('SIGKILL');
@@ -217,7 +218,7 @@ describe.each([
       await answer;
       await victim.exited;
       await victim.eventually(async () => !family.some(alive), 'the family is gone');
-      expect(processesOf(name)).toEqual([]);
+      expect(processesCalled(name)).toEqual([]);
       expect(groupsOf(victim.pid)).toEqual([]);
     } finally {
       await victim.dispose();
@@ -231,35 +232,9 @@ function logOf(server: RunningServer, name: string): string {
   return lines.filter((line) => line.includes(`-${name}_1.0-`)).join('\n');
 }
 
-function allPids(): readonly number[] {
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => pid > 0);
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    // The process has ended.
-    return '';
-  }
-}
-
-function processesOf(name: string): readonly number[] {
-  return allPids().filter((pid) => read(`/proc/${pid}/cmdline`).includes(name));
-}
-
-/** The process and all below it. Not by command lines, which the kernel doesn't give away while their process forks. */
-function familyOf(root: number): ReadonlySet<number> {
-  const parents = new Map(allPids().map((pid) => [pid, Number(/^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1])]));
-  const family = new Set([root]);
-  for (const member of family) for (const [pid, parent] of parents) if (parent === member) family.add(pid);
-  return family;
-}
-
-function residentMib(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024, 0);
+/** Resident memory of all of them, MiB. */
+function residentOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + residentMib(pid), 0);
 }
 
 function folderMib(folder: string): number {

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { InferenceAPIsServiceDefinition as Inference } from '../../src/api/grpc-generated/inference.js';
 import { eventually } from '../fixtures/eventually.js';
 import { cleanUp, encoded, framed, listening, PREDICTIONS_PATH, rawCall, sent, session } from '../fixtures/grpc-listening.js';
-import { flood, GREETING, isSentAway } from '../fixtures/http2-flood.js';
+import { type Flood, flood, floodsOf, GREETING, isSentAway } from '../fixtures/http2-flood.js';
 import { FLAG, frame, framesIn, headerBlock, PREFACE } from '../fixtures/http2-frames.js';
 import { RawClient } from '../fixtures/raw-http.js';
 
@@ -31,22 +31,13 @@ async function attacker(port: number | undefined): Promise<RawClient> {
 }
 
 describe('floods of frames', () => {
-  const endless: Readonly<Record<string, readonly [first: Buffer, count: number, each: (index: number) => Buffer]>> = {
+  const endless: Readonly<Record<string, Flood>> = {
     'rapid reset (CVE-2023-44487)': [
       Buffer.alloc(0),
       20_000,
       (index) => Buffer.concat([frame('headers', FLAG.endHeaders, 2 * index + 1, CALL), frame('reset', 0, 2 * index + 1, CANCEL)]),
     ],
-    'CONTINUATION with headers': [
-      frame('headers', 0, 1, CALL),
-      100_000,
-      (index) => frame('continuation', 0, 1, headerBlock({ [`x${index}`]: 'y'.repeat(100) })),
-    ],
-    'CONTINUATION without any': [frame('headers', 0, 1, CALL), 100_000, () => frame('continuation', 0, 1)],
-    PING: [Buffer.alloc(0), 200_000, () => frame('ping', 0, 0, Buffer.alloc(8))],
-    SETTINGS: [Buffer.alloc(0), 200_000, () => frame('settings', 0, 0)],
-    'empty DATA': [frame('headers', FLAG.endHeaders, 1, CALL), 200_000, () => frame('data', 0, 1)],
-    'GR8 more streams than allowed': [Buffer.alloc(0), 20_000, (index) => frame('headers', FLAG.endHeaders, 2 * index + 1, CALL)],
+    ...floodsOf(CALL),
   };
   it.each(Object.entries(endless))('GR4 %s ends the connection, and honest clients are answered', async (_, [first, count, each]) => {
     const { listener, client } = await listening();

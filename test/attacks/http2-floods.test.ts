@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../fixtures/eventually.js';
-import { flood, GREETING, isSentAway } from '../fixtures/http2-flood.js';
+import { type Flood, flood, floodsOf, GREETING, isSentAway } from '../fixtures/http2-flood.js';
 import { FLAG, frame, framesIn, headerBlock } from '../fixtures/http2-frames.js';
 import { aDoor, ask, certificate, closeHttp2 } from '../fixtures/http2-listening.js';
 import { heldExchanges, type ListenerFacts } from '../fixtures/listening.js';
@@ -45,7 +45,7 @@ const isRefused = (one: RawClient, stream = 1): boolean =>
   isSentAway(one) || framesIn(one.received).some(({ type, stream: of }) => of === stream && (type === 'reset' || type === 'headers'));
 
 describe('floods of frames', () => {
-  const endless: Readonly<Record<string, readonly [first: Buffer, count: number, each: (index: number) => Buffer]>> = {
+  const endless: Readonly<Record<string, Flood>> = {
     'rapid reset (CVE-2023-44487)': [
       Buffer.alloc(0),
       20_000,
@@ -62,16 +62,7 @@ describe('floods of frames', () => {
       (index) =>
         Buffer.concat([frame('headers', FLAG.endHeaders | FLAG.endStream, 2 * index + 1, CALL), frame('data', FLAG.endStream, 2 * index + 1, Buffer.alloc(8))]),
     ],
-    'CONTINUATION with headers': [
-      frame('headers', 0, 1, CALL),
-      100_000,
-      (index) => frame('continuation', 0, 1, headerBlock({ [`x${index}`]: 'y'.repeat(100) })),
-    ],
-    'CONTINUATION without any': [frame('headers', 0, 1, CALL), 100_000, () => frame('continuation', 0, 1)],
-    PING: [Buffer.alloc(0), 200_000, () => frame('ping', 0, 0, Buffer.alloc(8))],
-    SETTINGS: [Buffer.alloc(0), 200_000, () => frame('settings', 0, 0)],
-    'empty DATA': [frame('headers', FLAG.endHeaders, 1, CALL), 200_000, () => frame('data', 0, 1)],
-    'GR8 more streams than allowed': [Buffer.alloc(0), 20_000, (index) => frame('headers', FLAG.endHeaders, 2 * index + 1, CALL)],
+    ...floodsOf(CALL),
   };
   it.each(Object.entries(endless))('GR4 %s ends the connection of a REST address, and honest clients are answered', async (_, [first, count, each]) => {
     const { attacker, session, stillAnswers, listener } = await attacked({ limits: { keepAliveTimeoutMs: 1000, writeStallMs: 500 } });

@@ -10,6 +10,7 @@ import { GRPCInferenceServiceDefinition as OpenInference } from '../../src/api/g
 import { type CallOptions, call, RunningServer } from '../e2e/running-server.js';
 import { archive } from '../fixtures/archives.js';
 import { collected, GrpcClient, type Rpc } from '../fixtures/grpc-client.js';
+import { MODEL_ROUTES, type ModelRoute } from '../fixtures/model-routes.js';
 import { TenantServer } from '../fixtures/tenant-servers.js';
 import { aToken, auditOf, bearer, double, entrancesOf, keysOf } from '../fixtures/token-servers.js';
 import { workflowArchive } from '../fixtures/workflows.js';
@@ -51,42 +52,18 @@ describe('two tenants on one server', () => {
   const asBeta = (url: string, options: CallOptions = {}) => call(url, { ...options, headers: { ...bearer(server.beta), ...options.headers } });
 
   it("TK10 TN5 over REST another tenant's model, and the operator's, is what there is not, byte for byte", async () => {
-    const paths: readonly (readonly [door: 'inference' | 'management', method: string, path: string])[] = [
-      ['inference', 'POST', '/predictions/MODEL'],
-      ['inference', 'POST', '/predictions/MODEL/1.0'],
+    const paths: readonly ModelRoute[] = [
+      ...MODEL_ROUTES,
       ['inference', 'POST', '/predictions/MODEL/no-version'],
-      ['inference', 'OPTIONS', '/predictions/MODEL'],
-      ['inference', 'POST', '/explanations/MODEL'],
-      ['inference', 'POST', '/v1/models/MODEL:predict'],
       ['inference', 'POST', '/v1/models/MODEL:explain'],
-      ['inference', 'GET', '/v1/models/MODEL'],
-      ['inference', 'POST', '/v2/models/MODEL/infer'],
       ['inference', 'POST', '/v2/models/MODEL/explain'],
-      ['inference', 'GET', '/v2/models/MODEL'],
-      ['inference', 'GET', '/v2/models/MODEL/ready'],
       ['inference', 'GET', '/v2/models/MODEL/versions/1.0'],
-      ['inference', 'POST', '/models/MODEL/invoke'],
-      ['inference', 'POST', '/MODEL/predict'],
-      ['inference', 'POST', '/invocations?model_name=MODEL'],
-      ['inference', 'POST', '/wfpredict/MODEL'],
-      ['management', 'GET', '/models/MODEL'],
-      ['management', 'GET', '/models/MODEL/1.0'],
       ['management', 'GET', '/models/MODEL/no-version'],
-      ['management', 'GET', '/models/MODEL/all'],
-      ['management', 'GET', '/models/MODEL?customized=true'],
       ['management', 'GET', '/models/MODEL/1.0/scan'],
       ['management', 'GET', '/models/MODEL/1.0/sbom'],
       ['management', 'GET', '/sconce/crashes?model=MODEL'],
-      ['management', 'PUT', '/models/MODEL?min_worker=0'],
       ['management', 'PUT', '/models/MODEL?min_worker=3&synchronous=true'],
-      ['management', 'DELETE', '/models/MODEL'],
       ['management', 'DELETE', '/models/MODEL/1.0'],
-      ['management', 'PUT', '/models/MODEL/1.0/set-default'],
-      ['management', 'OPTIONS', '/models/MODEL'],
-      ['management', 'GET', '/v1/models/MODEL'],
-      ['management', 'GET', '/workflows/MODEL'],
-      ['management', 'DELETE', '/workflows/MODEL'],
-      ['management', 'POST', '/models?url=double.onnx&model_name=MODEL'],
       ['management', 'POST', '/workflows?url=flow.war&workflow_name=MODEL'],
     ];
     for (const [door, method, path] of paths) {

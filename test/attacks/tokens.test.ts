@@ -15,6 +15,7 @@ import { TokenGate } from '../../src/admission/token-gate.js';
 import { InferenceAPIsServiceDefinition as Inference } from '../../src/api/grpc-generated/inference.js';
 import { call, RunningServer } from '../e2e/running-server.js';
 import { GrpcClient } from '../fixtures/grpc-client.js';
+import { MODEL_ROUTES } from '../fixtures/model-routes.js';
 import { RawClient } from '../fixtures/raw-http.js';
 import { aGuardedServer, aToken, auditOf, bearer, double, type Entrance, entrancesOf, keysOf, sconce } from '../fixtures/token-servers.js';
 
@@ -187,34 +188,7 @@ describe('a server that guesses do not slow down', () => {
     const token = await aToken(server, 'of-a', '--tenant', 'a', '--scope', 'infer:a-*', 'manage:a-*', 'metrics:a-*');
     const headers = bearer(token);
     const tensor = JSON.stringify({ inputs: [{ name: 'x', shape: [1, 3], datatype: 'FP32', data: [1, 2, 3] }] });
-    const paths: readonly (readonly [door: 'inference' | 'management', method: string, path: string])[] = [
-      ['inference', 'POST', '/predictions/MODEL'],
-      ['inference', 'POST', '/predictions/MODEL/1.0'],
-      ['inference', 'OPTIONS', '/predictions/MODEL'],
-      ['inference', 'POST', '/explanations/MODEL'],
-      ['inference', 'POST', '/v2/models/MODEL/infer'],
-      ['inference', 'GET', '/v2/models/MODEL'],
-      ['inference', 'GET', '/v2/models/MODEL/ready'],
-      ['inference', 'GET', '/v1/models/MODEL'],
-      ['inference', 'POST', '/v1/models/MODEL:predict'],
-      ['inference', 'POST', '/models/MODEL/invoke'],
-      ['inference', 'POST', '/MODEL/predict'],
-      ['inference', 'POST', '/invocations?model_name=MODEL'],
-      ['inference', 'POST', '/wfpredict/MODEL'],
-      ['management', 'GET', '/models/MODEL'],
-      ['management', 'GET', '/models/MODEL/1.0'],
-      ['management', 'GET', '/models/MODEL/all'],
-      ['management', 'GET', '/models/MODEL?customized=true'],
-      ['management', 'PUT', '/models/MODEL?min_worker=0'],
-      ['management', 'DELETE', '/models/MODEL'],
-      ['management', 'PUT', '/models/MODEL/1.0/set-default'],
-      ['management', 'OPTIONS', '/models/MODEL'],
-      ['management', 'GET', '/v1/models/MODEL'],
-      ['management', 'GET', '/workflows/MODEL'],
-      ['management', 'DELETE', '/workflows/MODEL'],
-      ['management', 'POST', '/models?url=double.onnx&model_name=MODEL'],
-    ];
-    for (const [door, method, path] of paths) {
+    for (const [door, method, path] of MODEL_ROUTES) {
       const asked = async (model: string) => {
         const body =
           method === 'POST' && !path.startsWith('/models?') ? { body: tensor, headers: { ...headers, 'content-type': 'application/json' } } : { headers };
