@@ -23,7 +23,8 @@ class ControlGroup:
         """`tenant`: the name of its tenant's group; "" where it has none."""
         above = {controller: os.path.join(base, tenant) for controller, base in bases.items()}
         cores = above.pop("cpuset", None)
-        self._cores = cores if tenant else None
+        # The gateway made none where the processors could not be kept to, and told so.
+        self._cores = cores if tenant and cores is not None and os.path.isdir(cores) else None
         self._tenant_memory = above["memory"] if tenant else None
         self._folders = {controller: os.path.join(folder, name) for controller, folder in above.items()}
 

@@ -80,9 +80,11 @@ def build(premises: Premises, plan: RootPlan) -> None:
 
 def _shut_in_written(root: str, plan: RootPlan) -> None:
     """An empty folder over the server's run directory in what is written to, with a way to what is laid in it."""
-    run_directory = os.path.dirname(plan.base)
-    if any(run_directory.startswith(path.rstrip("/") + "/") for path in plan.written):
-        _bind(_shut_place(plan, run_directory), root + run_directory, _QUIET)
+    run_directory = os.path.realpath(os.path.dirname(plan.base))
+    for path in map(_plain, plan.written):
+        real = os.path.realpath(path)
+        if run_directory.startswith(f"{real}/"):
+            _bind(_shut_place(plan, run_directory), root + path + run_directory[len(real) :], _QUIET)
 
 
 def _make_settings(root: str, plan: RootPlan) -> None:
@@ -125,32 +127,51 @@ def _make_proc(path: str, plan: RootPlan) -> None:
 
 def _shown(premises: Premises, plan: RootPlan) -> list:
     """(name, real) of all that is bound, what contains others first; what is hidden is none of it."""
-    real = {path: behind for path, behind in plan.shown if os.path.exists(behind)}
+    real = {_plain(path): _plain(behind) for path, behind in plan.shown if os.path.exists(behind)}
     real.update((path, path) for path in (*premises.shown, *(network_settings() if plan.with_network else ())))
-    kept = outermost(real)
-    hidden = set(plan.hidden)
-    entries = {path: real[path] for path in kept}
-    for path in sorted(hidden):
-        top = next((top for top in kept if path == top or path.startswith(f"{top}/")), None)
-        if top is None:
-            continue
-        behind = real[top] + path[len(top) :]
-        if path != top and not os.path.isdir(behind):
-            _open_around(plan, os.path.dirname(path), os.path.dirname(behind), hidden, entries)
-        elif os.path.lexists(behind):
-            entries[path] = _shut_place(plan, behind)
-        # Whatever is shown below a hidden folder was meant to be seen.
-        entries.update((name, real[name]) for name in real if name.startswith(f"{path}/"))
+    hidden = {path for named in plan.hidden for path in (named, os.path.realpath(named))}
+    entries: dict = {}
+    waiting = outermost(real)
+    while waiting:
+        top = waiting.pop()
+        entries[top] = real[top]
+        unseen: set = set()
+        # A name may be a link on the way to it, to what is hidden by another name.
+        for begin in (top, os.path.realpath(real[top])):
+            unseen.update(top + path[len(begin) :] for path in hidden if path == begin or path.startswith(f"{begin}/"))
+        for path in sorted(unseen):
+            _leave_out(plan, path, unseen, entries)
+            # Whatever is shown below a hidden folder was meant to be seen.
+            waiting += outermost(name for name in real if name.startswith(f"{path}/") and name not in entries)
     return [(path, entries[path]) for path in sorted(entries, key=lambda path: path.count("/"))]
 
 
-def _open_around(plan: RootPlan, folder: str, behind: str, hidden: set, entries: dict) -> None:
+def _plain(path: str) -> str:
+    """What is hidden in it is told by its name: `/data/` is `/data`, and so is `//data`."""
+    return "/" + os.path.normpath(path).lstrip("/")
+
+
+def _leave_out(plan: RootPlan, path: str, unseen: set, entries: dict) -> None:
+    above = path
+    while above not in entries:
+        above = os.path.dirname(above)
+    if entries[above].startswith(plan.base + _SHUT):
+        return
+    if path == above or os.path.isdir(entries[above] + path[len(above) :]):
+        entries[path] = _shut_place(plan, entries[above] + path[len(above) :])
+        return
+    folder = os.path.dirname(path)
+    # Its folder may be still to come.
+    while folder != above and not os.path.isdir(entries[above] + folder[len(above) :]):
+        folder = os.path.dirname(folder)
+    _open_around(plan, folder, entries[above] + folder[len(above) :], unseen, entries)
+
+
+def _open_around(plan: RootPlan, folder: str, behind: str, unseen: set, entries: dict) -> None:
     """A folder with a file in it that must not be seen is shown by all else that it holds.
 
     Not by something on top of the file: that would come off when the file is renewed, and show the new one.
     """
-    if entries.get(folder, "").startswith(plan.base + _SHUT):
-        return
     place = _place(plan)
     os.mkdir(place)
     os.chmod(place, 0o755)
@@ -164,7 +185,7 @@ def _open_around(plan: RootPlan, folder: str, behind: str, hidden: set, entries:
         return
     for entry in found:
         name = os.path.join(folder, entry.name)
-        if name in hidden or name in entries:
+        if name in unseen or name in entries:
             continue
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), os.path.join(place, entry.name))

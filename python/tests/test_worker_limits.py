@@ -313,6 +313,26 @@ def test_a_group_tells_that_the_limit_of_its_tenant_was_reached(bases):
         assert not os.path.exists(os.path.join(base, "tenant-a"))
 
 
+def test_a_worker_whose_tenant_got_no_group_for_its_processors_starts_without(bases):
+    group = ControlGroup({**bases, "cpuset": "/nowhere"}, "w", "tenant-a")
+    group.make(None, 32)
+
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            group.enter()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    wait_until(group.remove)
+    for base in set(bases.values()):
+        remove_tree(os.path.join(base, "tenant-a"))
+
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 @on_linux
 def test_a_process_is_kept_to_processors_with_all_its_threads():
     all_processors = sorted(os.sched_getaffinity(0))

@@ -1,5 +1,4 @@
-import { DEFAULT_TENANT } from '../inference/principal.js';
-import type { Tenant, Tenants } from '../inference/tenant.js';
+import { type Tenant, type Tenants, tenantNameOf } from '../inference/tenant.js';
 import type { FairPlaces } from '../threads/fair-places.js';
 import { DeviceAllocator } from './device-allocator.js';
 import type { Placement } from './placement.js';
@@ -37,7 +36,7 @@ export class TenantResources {
 
   /** `tenant` of a model: without one it is the operator's own. */
   of(tenant: Tenant | undefined): Resources | undefined {
-    return this.#of.get(tenant?.name ?? DEFAULT_TENANT);
+    return this.#of.get(tenantNameOf(tenant));
   }
 }
 

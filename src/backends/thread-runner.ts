@@ -3,7 +3,7 @@ import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { BadInput, HandlerFailed, LoadFailed, PredictionMissing, ResponseTooLarge } from '../errors/backend.js';
 import { SconceError } from '../errors/sconce-error.js';
 import type { Batch, BatchSink } from '../inference/batch.js';
-import { DEFAULT_TENANT } from '../inference/principal.js';
+import { tenantNameOf } from '../inference/tenant.js';
 import type { AbandonedThreads } from './abandoned-threads.js';
 import type { Runner, RunnerEvents, RunnerSpec } from './backend.js';
 import { LineCutter, LineTail } from './line-tail.js';
@@ -82,7 +82,7 @@ export class ThreadRunner implements Runner {
       this.#running.set(batch.id, { batch, sink, leave: () => undefined });
       return this.#post(batch);
     }
-    const tenant = model.tenant?.name ?? DEFAULT_TENANT;
+    const tenant = tenantNameOf(model.tenant);
     let takeBack = (): boolean => false;
     // Before the place is taken, which may post at once.
     this.#running.set(batch.id, { batch, sink, leave: () => takeBack() || places.give(tenant) });

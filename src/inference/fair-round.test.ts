@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FairRound } from './fair-round.js';
@@ -93,6 +95,23 @@ describe('a fair round', () => {
         }
       }),
     );
+  });
+
+  it('holds nobody who has gone', async () => {
+    setFlagsFromString('--expose-gc');
+    const round = new FairRound<object>(() => 1);
+    const gone = (() => {
+      const [one, other] = [{}, {}];
+      for (const item of [one, other]) round.add('a', item);
+      round.roomFor('b');
+      for (const item of [one, other]) round.serve('a', item);
+      return [new WeakRef(one), new WeakRef(other)];
+    })();
+
+    await new Promise((resolve) => setImmediate(resolve));
+    runInNewContext('gc')();
+
+    expect(gone.map((item) => item.deref())).toEqual([undefined, undefined]);
   });
 
   it('is the order of arrival where one tenant waits alone', () => {

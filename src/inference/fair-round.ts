@@ -101,7 +101,7 @@ export class FairRound<T> implements Iterable<T> {
 
   #leave(line: Line<T>): void {
     this.#round.delete(line);
-    line.credit = 0;
+    line.rest();
   }
 
   #toTheBack(line: Line<T>): void {
@@ -136,6 +136,12 @@ class Line<T> implements Holding {
 
   beginTurn(): void {
     if (this.credit < 1) this.credit += this.weight;
+  }
+
+  /** Nobody is left. */
+  rest(): void {
+    this.credit = 0;
+    this.#byAge = undefined;
   }
 
   first(): T | undefined {

@@ -1,3 +1,5 @@
+import { DEFAULT_TENANT } from './principal.js';
+
 /** What a tenant may use at most; undefined: no limit. What is beyond it is refused with 429. */
 export interface TenantQuotas {
   /** Registered versions of models. */
@@ -30,4 +32,9 @@ export interface Tenants {
   /** undefined: no tenant has this name. */
   named(name: string): Tenant | undefined;
   readonly all: readonly Tenant[];
+}
+
+/** Of whose a model is: without one it is the operator's own. */
+export function tenantNameOf(tenant: Tenant | undefined): string {
+  return tenant?.name ?? DEFAULT_TENANT;
 }

@@ -94,6 +94,17 @@ describe('room under cgroup v2', () => {
     expect(readFileSync(join(own, 'sconce-1', 'cgroup.subtree_control'), 'utf8')).toBe('+memory +pids +cpu');
   });
 
+  it('leaves on what others turned on before', async () => {
+    const control = join(own, 'cgroup.subtree_control');
+    writeFileSync(control, 'cpuset cpu memory pids\n');
+
+    const { bindsCores, restore } = await makeRoom(own, 'sconce-1', true);
+    await restore();
+
+    expect(bindsCores).toBe(true);
+    expect(readFileSync(control, 'utf8')).toBe('cpuset cpu memory pids\n');
+  });
+
   it('is refused without the controllers', async () => {
     writeFileSync(join(own, 'cgroup.controllers'), 'cpu\n');
 

@@ -56,19 +56,20 @@ async function openIn(own: OwnGroups, name: string, withCores: boolean): Promise
       throw error;
     }
   }
-  return groups(1, folders, withCores && own.cores !== undefined ? await bindingFolder(own.cores, name) : undefined);
+  return groups(1, folders, withCores && own.cores !== undefined ? await makeBindingFolder(own.cores, name).catch(() => undefined) : undefined);
 }
 
-/** Under v1 a group takes nobody in before it has been told its processors and its memory nodes. undefined where the system doesn't let it. */
-async function bindingFolder(parent: string, name: string): Promise<string | undefined> {
+/** A folder of the hierarchy that binds to processors (v1), for these or for all of those above. A group takes nobody in before it has been told its processors and its memory nodes. */
+export async function makeBindingFolder(parent: string, name: string, processors?: string): Promise<string> {
   const folder = join(parent, name);
+  await mkdir(folder);
   try {
-    await mkdir(folder);
-    for (const file of ['cpuset.cpus', 'cpuset.mems']) await writeFile(join(folder, file), await readFile(join(parent, file)));
+    await writeFile(join(folder, 'cpuset.cpus'), processors ?? (await readFile(join(parent, 'cpuset.cpus'))));
+    await writeFile(join(folder, 'cpuset.mems'), await readFile(join(parent, 'cpuset.mems')));
     return folder;
-  } catch {
+  } catch (error) {
     await rmdir(folder).catch(() => undefined);
-    return undefined;
+    throw error;
   }
 }
 

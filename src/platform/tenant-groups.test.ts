@@ -27,6 +27,18 @@ describe.runIf(isFirst)('the group of a tenant under v1', () => {
     expect([folders.memory, folders.pids, cores].map((folder) => existsSync(folder ?? ''))).toEqual([false, false, false]);
   });
 
+  it('has no folder to bind its workers with where the processors are not to be had', async () => {
+    const groups = (await openControlGroups({ withCores: true })) as ControlGroups;
+    try {
+      const { name, missing } = await makeTenantGroup(groups, 'a', { ...WISH, cores: [-1] });
+
+      expect(missing).toEqual({ cores: expect.any(String) });
+      expect(existsSync(join(groups.cores ?? '', name))).toBe(false);
+    } finally {
+      await groups.remove();
+    }
+  });
+
   it('tells what it can’t hold', async () => {
     const groups = (await openControlGroups()) as ControlGroups;
     try {

@@ -1,6 +1,6 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ControlGroups } from './control-groups.js';
+import { type ControlGroups, makeBindingFolder } from './control-groups.js';
 
 export interface TenantGroupWish {
   /** For all of its workers together; undefined: no limit. */
@@ -62,10 +62,8 @@ async function limitMemory(version: 1 | 2, folder: string, bytes: number): Promi
 
 async function keepTo({ version, cores: base }: ControlGroups, name: string, cores: readonly number[]): Promise<void> {
   if (base === undefined) throw new Error('the controller cpuset is not there, or not this server’s to write');
-  const folder = join(base, name);
-  await mkdir(folder, { recursive: true });
-  await write(folder, 'cpuset.cpus', cores.join(','));
-  if (version === 1) await write(folder, 'cpuset.mems', (await readFile(join(base, 'cpuset.mems'), 'latin1')).trim());
+  if (version === 1) await makeBindingFolder(base, name, cores.join(','));
+  else await write(join(base, name), 'cpuset.cpus', cores.join(','));
 }
 
 async function write(folder: string, name: string, text: string): Promise<void> {

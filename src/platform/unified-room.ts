@@ -28,10 +28,11 @@ export async function makeRoom(own: string, name: string, withCores = false): Pr
   await mkdir(folder);
   let turned = false;
   let moved = false;
+  let turnedCores = false;
   let bindsCores = false;
   const restore = async () => {
     await rmdir(folder).catch(() => undefined);
-    if (bindsCores) await succeeds(turn('-', own, ['cpuset']));
+    if (turnedCores) await succeeds(turn('-', own, ['cpuset']));
     if (turned && !(await succeeds(turn('-', own, controllers)))) return;
     if (!moved) return;
     for (const pid of await members(beside)) await succeeds(move(pid, own));
@@ -52,7 +53,11 @@ export async function makeRoom(own: string, name: string, withCores = false): Pr
       turned = true;
     }
     await turn('+', folder, controllers);
-    bindsCores = withCores && there.includes('cpuset') && (await succeeds(turn('+', own, ['cpuset']))) && (await succeeds(turn('+', folder, ['cpuset'])));
+    if (withCores && there.includes('cpuset')) {
+      const isOn = already.includes('cpuset');
+      turnedCores = !isOn && (await succeeds(turn('+', own, ['cpuset'])));
+      bindsCores = (isOn || turnedCores) && (await succeeds(turn('+', folder, ['cpuset'])));
+    }
   } catch (error) {
     await restore();
     throw error;

@@ -1,11 +1,11 @@
 import { LoadFailed } from '../../errors/backend.js';
+import { tenantNameOf } from '../../inference/tenant.js';
 import type { RunnerSpec } from '../backend.js';
 import type { HostedProgram } from '../hosted-program.js';
 import type { SandboxRules } from '../sandbox-policy.js';
 import { Enclosure } from './enclosure.js';
 import { nodeReads, nodeWords } from './node-program.js';
 import type { ForkOrder } from './parent.js';
-import { tenantNameOf } from './parents.js';
 import type { PythonBackendOptions } from './python-options.js';
 import { isOneMachine, type RankGroup, torchrunArguments } from './rank-group.js';
 import { visibleEnvironment } from './visible-environment.js';
@@ -44,7 +44,7 @@ export async function orderWorker(spec: RunnerSpec, options: PythonBackendOption
     python_path: pythonPath,
     directory,
     cores: spec.share.cores ?? [],
-    tenant: options.confinement.tenants?.get(tenantNameOf(spec.model))?.name ?? '',
+    tenant: options.confinement.tenants?.get(tenantNameOf(spec.model.tenant))?.name ?? '',
     launch,
     program: program === undefined ? [] : nodeWords(program, spec.workerName),
     ranks: group?.size ?? 0,

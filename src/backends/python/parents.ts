@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { BackendUnavailable } from '../../errors/backend.js';
 import { DEFAULT_TENANT } from '../../inference/principal.js';
 import type { ServableModel } from '../../inference/servable-model.js';
+import { tenantNameOf } from '../../inference/tenant.js';
 import { WarmParent } from './parent.js';
 import type { PythonBackendOptions } from './python-options.js';
 import { parentEnvironment } from './worker-environment.js';
@@ -30,7 +31,7 @@ export class Parents {
   async parentFor(model: ServableModel): Promise<WarmParent> {
     const interpreter = this.#interpreterOf(model);
     const warm = this.options.warmImports;
-    const tenant = tenantNameOf(model);
+    const tenant = tenantNameOf(model.tenant);
     const first = this.#get(tenant, interpreter, warm);
     const { warmModules } = await first.ready;
     if (warmModules.size === 0 || !(await brings(model, warmModules))) return first;
@@ -41,7 +42,7 @@ export class Parents {
 
   /** A parent for workers of a model that isn't Python, ready. Rejects with BackendUnavailable. */
   async plainParent(model: ServableModel): Promise<WarmParent> {
-    const tenant = tenantNameOf(model);
+    const tenant = tenantNameOf(model.tenant);
     // One that is there already has what it takes.
     const warm = this.#kept.get(keyOf(tenant, this.options.interpreter, true));
     const parent = warm?.parent.alive ? warm.parent : this.#get(tenant, this.options.interpreter, false);
@@ -109,11 +110,6 @@ export class Parents {
     }, IDLE_MS);
     kept.idleTimer.unref();
   }
-}
-
-/** A model without a tenant is the operator's own. */
-export function tenantNameOf({ tenant }: Pick<ServableModel, 'tenant'>): string {
-  return tenant?.name ?? DEFAULT_TENANT;
 }
 
 function keyOf(tenant: string, interpreter: string, withTorch: boolean): string {
