@@ -20,6 +20,8 @@ const MAX_FILE_BYTES = 16 * 2 ** 20;
 export interface Tenancy {
   readonly tenants: NamedTenants;
   readonly stores: StoreRules;
+  /** Folders of the archives of those that have some of their own; absolute. */
+  readonly storeFolders: readonly string[];
   readonly accounts: ServingAccounts;
   readonly quotas: RequestQuotas;
   readonly protection: Protection;
@@ -50,9 +52,11 @@ export function createTenancy(
   const refused = (tenant: string, quota: string): void => metrics.server('sconce_tenant_refusals_total', 1, tenant, quota);
   const accounts = new ServingAccounts(tenants, refused);
   const quotas = new RequestQuotas(tenants, refused);
+  const folders = storesOf(settings, listed, cwd, shared);
   return {
     tenants,
-    stores: new TenantStores(tenants, storesOf(settings, listed, cwd, shared)),
+    stores: new TenantStores(tenants, folders),
+    storeFolders: [...folders.values()],
     accounts,
     quotas,
     protection: protectionOf(settings, listed),
@@ -95,12 +99,15 @@ export function guardsMetrics({ metricsToken, disableTokenAuthorization, tenants
 }
 
 /** The folders of those that have one. Throws ConfigInvalid for one that isn't there, or that others' archives lie in too. */
-function storesOf({ tenants: file }: Settings, listed: readonly ListedTenant[], cwd: string, shared: SharedStores): ReadonlyMap<string, string> {
+function storesOf({ tenants: file, storeRoots }: Settings, listed: readonly ListedTenant[], cwd: string, shared: SharedStores): ReadonlyMap<string, string> {
   const fault = (tenant: string, what: string) =>
     ConfigInvalid({ message: `sconce_tenants=${file === undefined ? '' : resolve(cwd, file)}: tenants.${tenant}.store: ${what}` });
-  const taken = [shared.modelStore, shared.workflowStore]
-    .filter((folder) => folder !== undefined && existsSync(folder))
-    .map((folder) => ({ whose: 'the server', folder: realpathSync(folder ?? '') }));
+  const whereThere = (whose: string, folder: string | undefined) =>
+    folder !== undefined && existsSync(folder) ? [{ whose, folder: realpathSync(folder) }] : [];
+  const taken = [
+    ...[shared.modelStore, shared.workflowStore].flatMap((folder) => whereThere('the store of the server', folder)),
+    ...storeRoots.flatMap((root) => whereThere(`${root} of sconce_store_roots, which is open to all,`, resolve(cwd, root))),
+  ];
   const stores = new Map<string, string>();
   for (const { tenant, store } of listed) {
     if (store === undefined) continue;
@@ -108,8 +115,8 @@ function storesOf({ tenants: file }: Settings, listed: readonly ListedTenant[], 
     if (!existsSync(path) || !statSync(path).isDirectory()) throw fault(tenant.name, `${path} is no folder`);
     const folder = realpathSync(path);
     const other = taken.find((one) => holds(one.folder, folder) || holds(folder, one.folder));
-    if (other !== undefined) throw fault(tenant.name, `${path} and the store of ${other.whose} are not apart`);
-    taken.push({ whose: tenant.name, folder });
+    if (other !== undefined) throw fault(tenant.name, `${path} and ${other.whose} are not apart`);
+    taken.push({ whose: `the store of ${tenant.name}`, folder });
     stores.set(tenant.name, path);
   }
   return stores;
