@@ -218,6 +218,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const guards = createGuards(
     (request, answer) => registry.judge(request, answer),
     (model, guard) => tenancy?.tenants.mayUse(model, guard) ?? true,
+    tenancy?.askerOf,
   );
   const registry = new Registry({
     intake: author === undefined ? intake : withOneWorker(intake),

@@ -6,6 +6,7 @@ import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { resolveSettings } from '../config/resolve.js';
 import type { Settings } from '../config/settings.js';
 import { ConfigInvalid } from '../errors/config.js';
+import { ANYONE } from '../inference/principal.js';
 import { LogFiles } from '../observability/log-files.js';
 import { Metrics } from '../observability/metrics.js';
 import { DEFAULT_METRICS } from '../observability/metrics-yaml.js';
@@ -130,6 +131,13 @@ it('a worker tells of its own tenant’s models only', () => {
 
   expect([acme.tenant, acme.mayTellOf('acme-y'), acme.mayTellOf('beta-1'), acme.mayTellOf('resnet')]).toEqual(['acme', true, false, false]);
   expect([operators.tenant, operators.mayTellOf('resnet'), operators.mayTellOf('acme-x')]).toEqual(['default', true, false]);
+});
+
+it('a model asks others in the name of its tenant, the operator’s as anyone', () => {
+  const { askerOf } = tenancy(ACME);
+
+  expect([askerOf('acme-x').tenant, askerOf('acme-x') === askerOf('acme-y'), askerOf('resnet')]).toEqual(['acme', true, ANYONE]);
+  expect(askerOf('acme-x').mayUse('infer', 'acme-x')).toBe(false);
 });
 
 it('tells where the archives of tenants lie', () => {

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { RequestQuotas } from '../admission/request-quotas.js';
 import type { Settings } from '../config/settings.js';
 import { ConfigInvalid } from '../errors/config.js';
-import { DEFAULT_TENANT } from '../inference/principal.js';
+import { ANYONE, DEFAULT_TENANT, Principal } from '../inference/principal.js';
 import type { StoreRules } from '../models/store-rules.js';
 import type { Metrics, MetricTeller } from '../observability/metrics.js';
 import type { Protection } from '../observability/protections.js';
@@ -31,6 +31,8 @@ export interface Tenancy {
   readonly tellerOf: (workerName: string) => MetricTeller;
   /** The same, where a worker is shown by who owns it. */
   shown(samples: ShownSamples): ShownSamples;
+  /** In whose name a model asks others: its tenant's. */
+  askerOf(model: string): Principal;
   /** Brings the gauges up to date. */
   tellFigures(): void;
 }
@@ -52,6 +54,9 @@ export function createTenancy(
   const refused = (tenant: string, quota: string): void => metrics.server('sconce_tenant_refusals_total', 1, tenant, quota);
   const accounts = new ServingAccounts(tenants, refused);
   const quotas = new RequestQuotas(tenants, refused);
+  const askers = new Map(
+    tenants.all.map((tenant) => [tenant, tenant.name === DEFAULT_TENANT ? ANYONE : new Principal(`models of ${tenant.name}`, tenant.name, [])]),
+  );
   const folders = storesOf(settings, listed, cwd, shared);
   return {
     tenants,
@@ -66,6 +71,7 @@ export function createTenancy(
       return { tenant, mayTellOf: (model) => tenants.ownerOf(model).name === tenant };
     },
     shown: (samples) => ({ ...samples, worker: (name) => samples.tenant(accounts.ownerOfWorker(name)?.name ?? DEFAULT_TENANT) }),
+    askerOf: (model) => askers.get(tenants.ownerOf(model)) ?? ANYONE,
     tellFigures: () => {
       for (const tenant of tenants.all) {
         const { models, workers } = accounts.served(tenant);
