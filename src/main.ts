@@ -173,7 +173,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const confinement = { ...confined, tenants: tenantGroups?.made };
   if (tenants !== undefined && tenantGroups !== undefined)
     for (const protection of resourceProtections(tenants, { groups: tenantGroups, split, leaks, gpuCount: gpus })) protections.tell(protection);
-  const ownFiles = serverFiles(settings, cwd, [logFolder, metricsFolder]);
+  const tenantStores = tenancy?.storeFolders ?? [];
+  const ownFiles = serverFiles(settings, cwd, [logFolder, metricsFolder, ...tenantStores]);
   const sandbox = author === undefined ? createSandbox(settings, ownFiles, (gpu) => accelerators.nameOf(gpu)) : createAuthorSandbox(settings, ownFiles);
   const place = { interpreter, environment, pythonHome: join(HOME, 'python'), runDirectory: runFolder.path };
   const [ownProcess, enclosing] = await Promise.all([
@@ -193,7 +194,8 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const cache = createArchiveCache(settings, { env, pool, log });
   const sources = createSources(settings, { env, cwd, log });
   protections.tell(locationsProtection(settings));
-  for (const told of author === undefined ? [storeProtection(settings, cwd), originsProtection(settings)] : []) if (told !== undefined) protections.tell(told);
+  const ofOwner = author === undefined ? [storeProtection(settings, cwd, tenantStores), originsProtection(settings)] : [];
+  for (const told of ofOwner) if (told !== undefined) protections.tell(told);
   const scanning = createScanningPool();
   life.add({ name: 'scanning threads', start: async () => {}, stop: () => scanning.stop() });
   const scanner = createScanner(settings, { env, cwd, pool: scanning, log });
@@ -216,6 +218,7 @@ async function assemble(settings: Settings, options: ServerOptions, { files, log
   const guards = createGuards(
     (request, answer) => registry.judge(request, answer),
     (model, guard) => tenancy?.tenants.mayUse(model, guard) ?? true,
+    tenancy?.askerOf,
   );
   const registry = new Registry({
     intake: author === undefined ? intake : withOneWorker(intake),

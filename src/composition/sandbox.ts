@@ -52,13 +52,13 @@ export function createAuthorSandbox(settings: Settings, ownFiles: readonly strin
 
 /** The files and folders that a server reads and writes itself, whose content is no model's business: by the names that they have and by what lies behind links. */
 export function serverFiles(settings: Settings, cwd: string, folders: readonly string[]): readonly string[] {
-  const { configFile, modelStore, workflowStore, cacheDir, quarantineDir, tokensFile } = settings;
+  const { configFile, modelStore, workflowStore, cacheDir, quarantineDir, tokensFile, tenants } = settings;
   const { keystore, privateKeyFile, certificateFile, clientCaFile, trustPolicy } = settings;
   const audit = settings.auditLog === undefined || ['', 'off'].includes(settings.auditLog) ? undefined : resolve(cwd, settings.auditLog);
   const named = [
     'key_file.json',
     'config.properties',
-    ...[configFile, modelStore, workflowStore, cacheDir, quarantineDir, tokensFile, tenantsFileOf(settings)],
+    ...[configFile, modelStore, workflowStore, cacheDir, quarantineDir, tokensFile, tenants],
     ...[keystore, privateKeyFile, certificateFile, clientCaFile],
     ...(trustPolicy === undefined ? [] : filesOfTrustPolicy(resolve(cwd, trustPolicy))),
     ...(audit === undefined ? [] : [audit, headPathOf(audit), ...chainFiles(audit)]),
@@ -74,10 +74,6 @@ function behind(path: string): readonly string[] {
   } catch {
     return [];
   }
-}
-
-function tenantsFileOf({ sources }: Pick<Settings, 'sources'>): string | undefined {
-  return sources.get('sconce_tenants')?.text;
 }
 
 /** Encloses a process as workers will be, and tells what held. */

@@ -3,12 +3,13 @@ import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import type { Protection } from '../observability/protections.js';
 
-/** Whether others can put models into the folders that models are served from; undefined where there is no such folder. */
+/** Whether others can put models into the folders that models are served from, those of tenants among them; undefined where there is no such folder. */
 export function storeProtection(
   { modelStore, workflowStore, storeRoots }: Pick<Settings, 'modelStore' | 'workflowStore' | 'storeRoots'>,
   cwd: string,
+  ofTenants: readonly string[],
 ): Protection | undefined {
-  const folders = [modelStore, workflowStore, ...storeRoots].flatMap((path) => (path === undefined || path === '' ? [] : [resolve(cwd, path)]));
+  const folders = [modelStore, workflowStore, ...storeRoots, ...ofTenants].flatMap((path) => (path === undefined || path === '' ? [] : [resolve(cwd, path)]));
   if (folders.length === 0) return undefined;
   const open = [...new Set(folders)].filter(isAnybodys);
   return open.length === 0

@@ -6,6 +6,7 @@ import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { resolveSettings } from '../config/resolve.js';
 import type { Settings } from '../config/settings.js';
 import { ConfigInvalid } from '../errors/config.js';
+import { ANYONE } from '../inference/principal.js';
 import { LogFiles } from '../observability/log-files.js';
 import { Metrics } from '../observability/metrics.js';
 import { DEFAULT_METRICS } from '../observability/metrics-yaml.js';
@@ -54,12 +55,15 @@ it.each([
   ['tenants: {acme: {models: [a], store: .}}', 'the store of the server are not apart'],
   ['tenants: {acme: {models: [a], store: link}}', 'the store of the server are not apart'],
   ['tenants: {acme: {models: [a], store: acme}, b: {models: [b], store: acme}}', 'tenants.b.store: '],
+  ['tenants: {acme: {models: [a], store: root/acme}}', 'root of sconce_store_roots, which is open to all, are not apart'],
 ])('a file that is wrong stops the start with its name and what is wrong: %s', (file, fault) => {
   symlinkSync(join(folder, 'store'), join(folder, 'link'));
+  mkdirSync(join(folder, 'root', 'acme'), { recursive: true });
+  const starting = () => tenancy(file, { sconce_store_roots: `${join(folder, 'root')},${join(folder, 'nowhere')}` });
 
-  expect(() => tenancy(file)).toThrow(expect.toSatisfy(ConfigInvalid.is));
-  expect(() => tenancy(file)).toThrow(fault);
-  expect(() => tenancy(file)).toThrow(/^Invalid configuration: sconce_tenants=\S*tenants\.yaml: [^\n]*$/);
+  expect(starting).toThrow(expect.toSatisfy(ConfigInvalid.is));
+  expect(starting).toThrow(fault);
+  expect(starting).toThrow(/^Invalid configuration: sconce_tenants=\S*tenants\.yaml: [^\n]*$/);
 });
 
 it('a file that is not there stops it too', () => {
@@ -127,4 +131,15 @@ it('a worker tells of its own tenant’s models only', () => {
 
   expect([acme.tenant, acme.mayTellOf('acme-y'), acme.mayTellOf('beta-1'), acme.mayTellOf('resnet')]).toEqual(['acme', true, false, false]);
   expect([operators.tenant, operators.mayTellOf('resnet'), operators.mayTellOf('acme-x')]).toEqual(['default', true, false]);
+});
+
+it('a model asks others in the name of its tenant, the operator’s as anyone', () => {
+  const { askerOf } = tenancy(ACME);
+
+  expect([askerOf('acme-x').tenant, askerOf('acme-x') === askerOf('acme-y'), askerOf('resnet')]).toEqual(['acme', true, ANYONE]);
+  expect(askerOf('acme-x').mayUse('infer', 'acme-x')).toBe(false);
+});
+
+it('tells where the archives of tenants lie', () => {
+  expect([tenancy(ACME).storeFolders, tenancy(`${ACME}    store: acme\n`).storeFolders]).toEqual([[], [join(folder, 'acme')]]);
 });

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { RequestQuotas } from '../admission/request-quotas.js';
 import type { Settings } from '../config/settings.js';
 import { ConfigInvalid } from '../errors/config.js';
-import { DEFAULT_TENANT } from '../inference/principal.js';
+import { ANYONE, DEFAULT_TENANT, Principal } from '../inference/principal.js';
 import type { StoreRules } from '../models/store-rules.js';
 import type { Metrics, MetricTeller } from '../observability/metrics.js';
 import type { Protection } from '../observability/protections.js';
@@ -20,6 +20,8 @@ const MAX_FILE_BYTES = 16 * 2 ** 20;
 export interface Tenancy {
   readonly tenants: NamedTenants;
   readonly stores: StoreRules;
+  /** Folders of the archives of those that have some of their own; absolute. */
+  readonly storeFolders: readonly string[];
   readonly accounts: ServingAccounts;
   readonly quotas: RequestQuotas;
   readonly protection: Protection;
@@ -29,6 +31,8 @@ export interface Tenancy {
   readonly tellerOf: (workerName: string) => MetricTeller;
   /** The same, where a worker is shown by who owns it. */
   shown(samples: ShownSamples): ShownSamples;
+  /** In whose name a model asks others: its tenant's. */
+  askerOf(model: string): Principal;
   /** Brings the gauges up to date. */
   tellFigures(): void;
 }
@@ -50,9 +54,14 @@ export function createTenancy(
   const refused = (tenant: string, quota: string): void => metrics.server('sconce_tenant_refusals_total', 1, tenant, quota);
   const accounts = new ServingAccounts(tenants, refused);
   const quotas = new RequestQuotas(tenants, refused);
+  const askers = new Map(
+    tenants.all.map((tenant) => [tenant, tenant.name === DEFAULT_TENANT ? ANYONE : new Principal(`models of ${tenant.name}`, tenant.name, [])]),
+  );
+  const folders = storesOf(settings, listed, cwd, shared);
   return {
     tenants,
-    stores: new TenantStores(tenants, storesOf(settings, listed, cwd, shared)),
+    stores: new TenantStores(tenants, folders),
+    storeFolders: [...folders.values()],
     accounts,
     quotas,
     protection: protectionOf(settings, listed),
@@ -62,6 +71,7 @@ export function createTenancy(
       return { tenant, mayTellOf: (model) => tenants.ownerOf(model).name === tenant };
     },
     shown: (samples) => ({ ...samples, worker: (name) => samples.tenant(accounts.ownerOfWorker(name)?.name ?? DEFAULT_TENANT) }),
+    askerOf: (model) => askers.get(tenants.ownerOf(model)) ?? ANYONE,
     tellFigures: () => {
       for (const tenant of tenants.all) {
         const { models, workers } = accounts.served(tenant);
@@ -95,12 +105,15 @@ export function guardsMetrics({ metricsToken, disableTokenAuthorization, tenants
 }
 
 /** The folders of those that have one. Throws ConfigInvalid for one that isn't there, or that others' archives lie in too. */
-function storesOf({ tenants: file }: Settings, listed: readonly ListedTenant[], cwd: string, shared: SharedStores): ReadonlyMap<string, string> {
+function storesOf({ tenants: file, storeRoots }: Settings, listed: readonly ListedTenant[], cwd: string, shared: SharedStores): ReadonlyMap<string, string> {
   const fault = (tenant: string, what: string) =>
     ConfigInvalid({ message: `sconce_tenants=${file === undefined ? '' : resolve(cwd, file)}: tenants.${tenant}.store: ${what}` });
-  const taken = [shared.modelStore, shared.workflowStore]
-    .filter((folder) => folder !== undefined && existsSync(folder))
-    .map((folder) => ({ whose: 'the server', folder: realpathSync(folder ?? '') }));
+  const whereThere = (whose: string, folder: string | undefined) =>
+    folder !== undefined && existsSync(folder) ? [{ whose, folder: realpathSync(folder) }] : [];
+  const taken = [
+    ...[shared.modelStore, shared.workflowStore].flatMap((folder) => whereThere('the store of the server', folder)),
+    ...storeRoots.flatMap((root) => whereThere(`${root} of sconce_store_roots, which is open to all,`, resolve(cwd, root))),
+  ];
   const stores = new Map<string, string>();
   for (const { tenant, store } of listed) {
     if (store === undefined) continue;
@@ -108,8 +121,8 @@ function storesOf({ tenants: file }: Settings, listed: readonly ListedTenant[], 
     if (!existsSync(path) || !statSync(path).isDirectory()) throw fault(tenant.name, `${path} is no folder`);
     const folder = realpathSync(path);
     const other = taken.find((one) => holds(one.folder, folder) || holds(folder, one.folder));
-    if (other !== undefined) throw fault(tenant.name, `${path} and the store of ${other.whose} are not apart`);
-    taken.push({ whose: tenant.name, folder });
+    if (other !== undefined) throw fault(tenant.name, `${path} and ${other.whose} are not apart`);
+    taken.push({ whose: `the store of ${tenant.name}`, folder });
     stores.set(tenant.name, path);
   }
   return stores;

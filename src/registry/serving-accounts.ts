@@ -33,10 +33,6 @@ export class ServingAccounts {
     this.#accounts = new Map(tenants.all.map((tenant) => [tenant, { tenant, models: 0, workers: 0 }]));
   }
 
-  ownerOf(name: string): Tenant {
-    return this.tenants.ownerOf(name);
-  }
-
   /** Takes the place of one version of a model. Throws BeyondQuota. */
   begin(name: string): Place {
     const account = this.#accountOf(this.tenants.ownerOf(name));

@@ -98,3 +98,23 @@ it('a tenant with a store has what lies there; one without has what no other ten
   expect(['beta-1', 'resnet', 'acme-x', 'shop'].map((archive) => stores.fits('beta-2', archive))).toEqual([true, true, false, false]);
   expect(stores.fits('resnet', 'acme-x')).toBe(true);
 });
+
+it('a name is on a file or folder whatever endings it has, and on all that lies in it', () => {
+  const stores = new TenantStores(tenants, new Map());
+  const fits = (archive: string) => stores.fits('beta-2', archive);
+
+  expect(['shop.war', 'shop.tar.gz', 'shop.v2.mar', 'shop/weights', 'shop/.', '/models/acme-x/1', 'beta-1/shop'].filter(fits)).toEqual([]);
+  expect(['beta-1.war', 'beta-1/1', 'shops.mar', 'resnet.v2.mar', './resnet', '.', ''].filter((archive) => !fits(archive))).toEqual([]);
+});
+
+it('the longest name on a file decides whose it is', () => {
+  const dotted = new NamedTenants(parseTenants({ tenants: { one: { models: ['a'] }, two: { models: ['a.b'] } } }));
+  const stores = new TenantStores(dotted, new Map());
+
+  expect([stores.fits('a.b', 'a.b.mar'), stores.fits('a', 'a.b.mar'), stores.fits('a', 'a.c.mar'), stores.fits('a.b', 'a.c.mar')]).toEqual([
+    true,
+    false,
+    true,
+    false,
+  ]);
+});

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,6 +8,9 @@ import { modelSources } from '../../test/fixtures/model-sources.js';
 import { NO_SCANS } from '../../test/fixtures/no-scans.js';
 import { KeptLog } from '../../test/fixtures/silent-observer.js';
 import { type WarWish, workflowArchive } from '../../test/fixtures/workflows.js';
+import { Authenticity } from '../authenticity/authenticity.js';
+import { examine } from '../authenticity/examine.js';
+import { SignatureRefused } from '../errors/signature.js';
 import { ArchiveCache } from '../models/archive-cache.js';
 import type { UnpackOutcome, UnpackTask } from '../models/unpack/unpack-thread.js';
 import { TaskPool, threadEntry } from '../threads/task-pool.js';
@@ -153,5 +156,58 @@ describe('a workflow archive', () => {
     await workflowArchive(store, dogs({ manifest: '' }));
 
     await expect(anIntake().admit('dogs.war')).rejects.toMatchObject({ code: 'WORKFLOW_INVALID' });
+  });
+});
+
+describe('a workflow that is registered under another name than its own', () => {
+  it('is scanned as what it is served as: whatever it calls itself, it gets no permit of another', async () => {
+    const scanned: string[] = [];
+    const scanner = {
+      check: async ({ name }: { readonly name: string }) => {
+        scanned.push(name);
+        return undefined;
+      },
+    };
+    await workflowArchive(store, dogs());
+
+    for (const name of ['cats', undefined, '']) await anIntake({ scanner }).admit('dogs.war', name);
+
+    expect(scanned).toEqual(['cats', 'dogs', 'dogs']);
+  });
+
+  it('has to be signed as that', async () => {
+    const policy = { file: 'trust.yaml', signers: [], unsigned: ['dogs'] };
+    const authenticity = new Authenticity({ level: 'require', policy, maxFiles: 100, pool: { run: examine }, log: new KeptLog() });
+    const evidence = new ArchiveCache(join(folder, 'examined'), pool, LIMITS, new KeptLog(), 'evidence');
+    await workflowArchive(store, dogs());
+
+    await expect(anIntake({ authenticity, cache: evidence }).admit('dogs.war', 'cats')).rejects.toSatisfy(SignatureRefused.is);
+    expect((await anIntake({ authenticity, cache: evidence }).admit('dogs.war')).name).toBe('dogs');
+  });
+});
+
+describe('the archives of tenants', () => {
+  const rules = {
+    storeOf: () => undefined,
+    fits: (name: string, archive: string) => !name.startsWith('acme-') || !archive.startsWith('beta-'),
+  };
+
+  it('that carry another’s name are not there, be it the file’s or the manifest’s', async () => {
+    await workflowArchive(store, dogs({ name: 'beta-dogs' }));
+    copyFileSync(join(store, 'beta-dogs.war'), join(store, 'plain.war'));
+
+    for (const url of ['beta-dogs.war', 'plain.war', 'nothing.war'])
+      await expect(anIntake({ rules }).admit(url, 'acme-x')).rejects.toMatchObject({ message: `Workflow not found in workflow store: ${url}` });
+    expect((await anIntake({ rules }).admit('plain.war')).name).toBe('beta-dogs');
+  });
+
+  it('take no name in the store that is another’s, who would find them there', async () => {
+    await workflowArchive(folder, dogs({ name: 'beta-dogs' }));
+    const url = pathToFileURL(join(folder, 'beta-dogs.war')).href;
+
+    await expect(anIntake({ rules }).admit(url, 'acme-x')).rejects.toMatchObject({ code: 'WORKFLOW_LOCATION_REFUSED' });
+
+    expect(readdirSync(store)).toEqual([]);
+    expect((await anIntake({ rules }).admit(url, 'beta-x')).downloadedArchive).toBe(join(store, 'beta-dogs.war'));
   });
 });

@@ -63,10 +63,10 @@ export class WorkflowIntake {
     const assertFits = (archive: string): void => {
       if (name && !rules.fits(name, archive)) throw notInStore(url);
     };
-    const downloaded = AllowedUrls.looksLikeUrl(url) ? await this.#download(url, store) : undefined;
+    const downloaded = AllowedUrls.looksLikeUrl(url) ? await this.#download(url, store, assertFits) : undefined;
     try {
       const { authenticity, cache } = this.options;
-      if (downloaded === undefined) assertFits(basename(url).replace(/\.war$/, ''));
+      if (downloaded === undefined) assertFits(basename(url));
       const file = locateArchive(downloaded ?? url, url, store);
       const { folder, hash, seal } = await cache.tree(file, url);
       const examined = await authenticity?.examine({ kind: 'archive', folder, archive: { sha256: hash, seal }, beside: `${file}.sig` });
@@ -74,11 +74,12 @@ export class WorkflowIntake {
       if (downloaded === undefined) assertFits(workflowName);
       if (!name && (rules.storeOf(workflowName) ?? store) !== store)
         throw WorkflowLocationRefused({ message: `Workflow ${workflowName} comes from the store of its tenant: give workflow_name with its location.` });
-      if (examined !== undefined) authenticity?.judge(examined, { name: workflowName, version: WORKFLOW_VERSION, url });
+      const served = name || workflowName;
+      if (examined !== undefined) authenticity?.judge(examined, { name: served, version: WORKFLOW_VERSION, url });
       const spec = parseWorkflowSpec(await readDescription(folder, specFile, 'The manifest names a specFile that the archive does not have:'));
       assertFunctionsHaveFile(spec, folder, handler);
       const downloadedArchive = downloaded === undefined ? undefined : join(store, downloaded);
-      await this.options.scanner.check({ name: workflowName, directory: folder, contentHash: hash, isArchive: true, downloaded: downloadedArchive });
+      await this.options.scanner.check({ name: served, directory: folder, contentHash: hash, isArchive: true, downloaded: downloadedArchive });
       return { name: workflowName, url, spec, handler, folder, contentHash: hash, downloadedArchive };
     } catch (error) {
       if (downloaded !== undefined) await rm(join(store, downloaded), { force: true });
@@ -120,9 +121,10 @@ export class WorkflowIntake {
     if (downloadedArchive !== undefined) await rm(downloadedArchive, { force: true }).catch(() => undefined);
   }
 
-  async #download(url: string, store: string): Promise<string> {
+  /** `assertFits` throws for a name in the store that the archive may not take: whoever it belongs to would find it there. */
+  async #download(url: string, store: string, assertFits: (archive: string) => void): Promise<string> {
     try {
-      return await this.options.sources.bring({ url, store, namedBy: 'api' });
+      return await this.options.sources.bring({ url, store, namedBy: 'api', appears: async (archive) => assertFits(archive) });
     } catch (error) {
       if (ArchiveExists.is(error)) throw WorkflowArchiveExists({ file: basename(new URL(url).pathname) }, error);
       return worded(() => {
