@@ -193,6 +193,27 @@ describe('limits over HTTP/2', () => {
     await Promise.all(ends);
   });
 
+  it('a client that reads nothing and stays, though its connection is over, is cut off', async () => {
+    const { port } = await aDoor({ limits: { headersTimeoutMs: 50, writeStallMs: 50, maxConnectionsPerAddress: 1 } });
+    const one = await RawClient.openHttp2(port, certificate.cert);
+    one.send(GREETING);
+    one.pause();
+
+    await eventually(
+      () =>
+        RawClient.openHttp2(port, certificate.cert).then(
+          (another) => {
+            another.close();
+            return true;
+          },
+          () => false,
+        ),
+      () => 'there is room for another',
+    );
+
+    one.close();
+  });
+
   it('bodies that are refused take no room from those that come after them on the connection', async () => {
     const { session } = await aDoor({ limits: { maxRequestBytes: 100_000 }, callers: { ...ANY_CALLER, hosts: { names: [], checked: true } } });
     const one = session();
