@@ -1,5 +1,6 @@
-import { constants } from 'node:http2';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
+import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../test/fixtures/eventually.js';
@@ -300,6 +301,26 @@ describe('the end of an address that speaks HTTP/2', () => {
     ).toBe('whole');
     expect(frames.filter(({ type, stream }) => type !== 'reset' && stream === 3)).toEqual([]);
     one.close();
+  });
+
+  it('takes no request of a client whose handshake ended later', async () => {
+    const { handler, next } = heldExchanges();
+    const { session, port, listener, answers } = await aDoor({ handler });
+    const late = connectTcp(port, '127.0.0.1');
+    await new Promise((resolve) => late.once('connect', resolve));
+    const asked = ask(session(), { ':path': '/begun' });
+    const { reply } = await next();
+
+    const drained = listener.drain(AbortSignal.timeout(9000));
+    const secured = connectTls({ socket: late, servername: 'localhost', ca: certificate.cert, ALPNProtocols: ['h2'] });
+    const tooLate = connectHttp2(`https://localhost:${port}`, { createConnection: () => secured });
+    tooLate.on('error', () => undefined);
+    expect((await ask(tooLate, { ':path': '/late' })).status).toBeUndefined();
+    reply.send(200, 'whole');
+
+    expect((await asked).text).toBe('whole');
+    await drained;
+    expect(answers.map(({ target }) => target)).toEqual(['/begun']);
   });
 
   it('waits for no client beyond the deadline', async () => {

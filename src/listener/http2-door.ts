@@ -42,6 +42,7 @@ export interface Http2DoorOptions {
  */
 export class Http2Door implements Http2ConnectionHost {
   readonly #connections = new Set<Http2Connection>();
+  #draining = false;
   #onLastConnection: (() => void) | undefined;
 
   constructor(private readonly options: Http2DoorOptions) {}
@@ -51,11 +52,16 @@ export class Http2Door implements Http2ConnectionHost {
   }
 
   accept(socket: TLSSocket): void {
-    if (!socket.destroyed) this.#connections.add(new Http2Connection(socket, this));
+    if (socket.destroyed) return;
+    const connection = new Http2Connection(socket, this);
+    this.#connections.add(connection);
+    // Its handshake took until now.
+    if (this.#draining) connection.drain();
   }
 
   /** Resolves when every connection has ended and its last bytes have left this process. */
   async drain(): Promise<void> {
+    this.#draining = true;
     for (const connection of this.#connections) connection.drain();
     if (this.#connections.size === 0) return;
     await new Promise<void>((resolve) => {
