@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pack } from '../archives.js';
-import { type LoadFigures, run } from '../load.js';
+import { run } from '../load.js';
+import { alternate, middle, told } from '../pairs.js';
 import { removeFolder, type Started, startContender, stopContender, untilFree, writeConfig } from '../peer-server.js';
 import type { Workbench } from '../workbench.js';
 
@@ -32,10 +33,12 @@ export async function protections(bench: Workbench): Promise<void> {
   await pack(bench.root, bench.store, 'noop', 'noop.py', 'minWorkers: 1\nmaxWorkers: 2\n');
   const sides: Side[] = [];
   try {
-    sides.push(await start(bench, 'protected', PROTECTED_PORT, ['disable_token_authorization=false']));
-    sides.push(await start(bench, 'bare', BARE_PORT, NOTHING));
+    const guarded = await start(bench, 'protected', PROTECTED_PORT, ['disable_token_authorization=false']);
+    sides.push(guarded);
+    const bare = await start(bench, 'bare', BARE_PORT, NOTHING);
+    sides.push(bare);
     await compareStarts(sides);
-    for (const connections of [1, 32]) await compareLoads(bench, sides, connections);
+    for (const connections of [1, 32]) await compareLoads(bench, [guarded, bare], connections);
   } finally {
     for (const { server } of sides) stopContender(server.process);
     for (const { port } of sides) await untilFree(port);
@@ -84,34 +87,21 @@ async function compareStarts(sides: readonly Side[]): Promise<void> {
   );
 }
 
-async function compareLoads(bench: Workbench, sides: readonly Side[], connections: number): Promise<void> {
-  const load = ({ port, keys }: Side): Promise<LoadFigures> =>
-    run({
-      url: `http://127.0.0.1:${port}/predictions/noop`,
-      body: '"x"',
-      contentType: 'application/json',
-      headers: bearer(keys.inference),
-      connections,
-      seconds: bench.seconds,
-    });
-  const rates: number[][] = sides.map(() => []);
-  for (let round = 0; round < bench.rounds; round += 1) {
-    // Each goes first as often as the other.
-    const turns = round % 2 === 0 ? [...sides.entries()] : [...sides.entries()].reverse();
-    for (const [at, side] of turns) {
-      const { requestsPerSecond, failures } = await load(side);
-      if (failures > 0) console.log(`  (${failures} requests failed)`);
-      rates[at]?.push(requestsPerSecond);
-    }
-  }
-  const ratios = rates[0]?.map((rate, round) => rate / (rates[1]?.[round] ?? Number.NaN)) ?? [];
-  const [guarded = 0, bare = 0] = rates.map(middle);
-  const ratio = middle(ratios);
+async function compareLoads(bench: Workbench, [guarded, bare]: readonly [Side, Side], connections: number): Promise<void> {
+  const load =
+    ({ port, keys }: Side) =>
+    () =>
+      run({
+        url: `http://127.0.0.1:${port}/predictions/noop`,
+        body: '"x"',
+        contentType: 'application/json',
+        headers: bearer(keys.inference),
+        connections,
+        seconds: bench.seconds,
+      });
+  const pairs = await alternate(load(guarded), load(bare), bench.rounds);
+  const ratio = middle(pairs.map(([one, other]) => one.requestsPerSecond / other.requestsPerSecond));
   console.log(
-    `a no-op Python handler, ${connections} connection${connections > 1 ? 's' : ''}: ${guarded.toFixed(0)}/s protected, ${bare.toFixed(0)}/s bare, ratio ${ratio.toFixed(3)} (rounds from ${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}); at least ${LEAST_RATIO} wanted: ${ratio >= LEAST_RATIO ? 'held' : 'MISSED'}`,
+    `a no-op Python handler, ${connections} connection${connections > 1 ? 's' : ''}, protected and bare: ${told(pairs, (one) => one.requestsPerSecond, '/s', 0)}; at least ${LEAST_RATIO} wanted: ${ratio >= LEAST_RATIO ? 'held' : 'MISSED'}`,
   );
-}
-
-function middle(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

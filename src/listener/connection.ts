@@ -57,7 +57,7 @@ export class Connection {
 }
 
 /** As Java prints the far end of a connection. */
-export function peerOf({ remoteAddress, remotePort }: Socket): string {
+function peerOf({ remoteAddress, remotePort }: Socket): string {
   if (remoteAddress === undefined) return '/unknown';
   const address = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice('::ffff:'.length) : remoteAddress;
   return address.includes(':') ? `/[${address}]:${remotePort}` : `/${address}:${remotePort}`;

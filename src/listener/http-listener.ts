@@ -18,8 +18,8 @@ import { firstHeader, IncomingRequest } from './incoming-request.js';
 import { NetServer } from './net-server.js';
 import { OutgoingReply, type ReplyHost } from './outgoing-reply.js';
 import { refuseConnection, refusePlainHttp } from './refusal.js';
-import { discardBody, EMPTY_BODY, readBody } from './request-body.js';
-import { BAD_MESSAGE, headFits, refusalOfHead } from './request-head.js';
+import { DISCARD_LIMIT_BYTES, discardBody, EMPTY_BODY, readBody } from './request-body.js';
+import { BAD_MESSAGE, headFits, refusalOfHead, UNREADABLE } from './request-head.js';
 import { guardHandshakes, keepRenewed, type TlsSource, tlsOptions } from './tls-server.js';
 
 export interface HttpListenerOptions {
@@ -39,10 +39,7 @@ export interface HttpListenerOptions {
   readonly log: Log;
 }
 
-/** How much of a refused body is read and dropped before its connection is cut. */
-const DISCARD_LIMIT_BYTES = 64 * 1024 * 1024;
-/** What the access log shows where no request line could be read, as TorchServe's does. */
-const UNREADABLE = { method: 'GET', target: '/bad-request', protocol: 'HTTP/1.1' } as const;
+const UNREADABLE_LINE = { ...UNREADABLE, protocol: 'HTTP/1.1' } as const;
 const API_NAMES: Readonly<Record<Connector, string>> = { inference: 'Inference', management: 'Management', metrics: 'Metrics', all: 'Inference' };
 
 /**
@@ -132,7 +129,7 @@ export class HttpListener implements Part, ReplyHost {
   answered(reply: OutgoingReply, status: number): void {
     const message = reply.response.req;
     const line = this.#unreadable.has(reply)
-      ? UNREADABLE
+      ? UNREADABLE_LINE
       : { method: message.method ?? '', target: message.url ?? '', protocol: `HTTP/${message.httpVersion}` };
     this.#logAnswer(this.#connectionOf(message.socket), line, status, reply.receivedAtMs, reply.id);
   }
@@ -206,6 +203,7 @@ export class HttpListener implements Part, ReplyHost {
       cors,
       callers,
       bodyRates: this.#bodyRates,
+      connectionOf: (socket) => this.#connectionOf(socket),
       begun: () => this.#openReplies++,
       over: () => this.#over(),
       answered: (socket, line, status, { receivedAtMs, id }) => this.#logAnswer(this.#connectionOf(socket), line, status, receivedAtMs, id),
@@ -331,7 +329,7 @@ export class HttpListener implements Part, ReplyHost {
   #refuse(socket: Socket, connection: Connection): void {
     if (connection.refusal === undefined || !socket.writable) return;
     const { id, status } = refuseConnection(socket, connection.refusal, this.cors);
-    this.#logAnswer(connection, UNREADABLE, status, performance.now(), id);
+    this.#logAnswer(connection, UNREADABLE_LINE, status, performance.now(), id);
   }
 
   #logAnswer(connection: Connection, line: { method: string; target: string; protocol: string }, status: number, sinceMs: number, requestId: string): void {

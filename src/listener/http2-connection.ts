@@ -42,8 +42,9 @@ export class Http2Connection {
   #streams = 0;
   #idle: NodeJS.Timeout;
   readonly #probing: NodeJS.Timeout;
-  readonly #counting: NodeJS.Timeout;
+  #patience: NodeJS.Timeout | undefined;
   #controlFrames = 0;
+  #countedFromMs = performance.now();
 
   constructor(
     private readonly socket: TLSSocket,
@@ -58,11 +59,8 @@ export class Http2Connection {
     });
     this.#idle = setTimeout(() => this.#close(), headersTimeoutMs);
     this.#probing = setInterval(() => this.#probe(), keepAliveTimeoutMs);
-    this.#counting = setInterval(() => {
-      this.#controlFrames = 0;
-    }, headersTimeoutMs);
     this.#session.on('error', () => this.#session.destroy());
-    this.#session.on('close', () => this.#closed());
+    socket.once('close', () => this.#closed());
     this.#session.on('ping', () => this.#countControlFrame());
     this.#session.on('remoteSettings', () => this.#countControlFrame());
     this.#session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: unknown) => {
@@ -76,6 +74,7 @@ export class Http2Connection {
     // First the question: a session that is closed asks none.
     if (this.#streams > 0) this.#probe();
     this.#session.close();
+    if (this.#streams === 0) this.#waitForEnd();
   }
 
   #begin(stream: ServerHttp2Stream): void {
@@ -84,7 +83,9 @@ export class Http2Connection {
     stream.on('close', () => {
       this.#streams -= 1;
       this.host.over();
-      if (this.#streams === 0 && !this.#session.closed) this.#idle = setTimeout(() => this.#close(), this.host.limits.keepAliveTimeoutMs);
+      if (this.#streams > 0) return;
+      if (this.#session.closed || this.#session.destroyed) this.#waitForEnd();
+      else this.#idle = setTimeout(() => this.#close(), this.host.limits.keepAliveTimeoutMs);
     });
     stream.on('error', () => undefined);
   }
@@ -92,6 +93,12 @@ export class Http2Connection {
   #close(): void {
     this.#session.close();
     this.#session.destroy();
+    this.#waitForEnd();
+  }
+
+  /** Of a session that has ended, Node waits for as long as its client likes: to read the last bytes, and then to close its side. */
+  #waitForEnd(): void {
+    if (!this.socket.destroyed) this.#patience ??= setTimeout(() => this.#cut(), this.host.limits.writeStallMs);
   }
 
   /** Node tells nothing of a session that it has ended for a breach of the protocol: it reads no more of it, not even that its client has gone. */
@@ -103,10 +110,16 @@ export class Http2Connection {
   }
 
   #countControlFrame(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#countedFromMs >= this.host.limits.headersTimeoutMs) {
+      this.#countedFromMs = nowMs;
+      this.#controlFrames = 0;
+    }
     this.#controlFrames += 1;
     if (this.#controlFrames !== MAX_CONTROL_FRAMES) return;
     this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     this.#session.destroy();
+    this.#waitForEnd();
   }
 
   #cut(): void {
@@ -114,19 +127,11 @@ export class Http2Connection {
     this.socket.destroy();
   }
 
-  /** A stream is over before its bytes are: they wait in the connection. */
+  /** Not the session's end: its last bytes wait in the socket. */
   #closed(): void {
     clearTimeout(this.#idle);
     clearInterval(this.#probing);
-    clearInterval(this.#counting);
-    const { socket, host } = this;
-    if (socket.destroyed) return host.ended(this);
-    const patience = setTimeout(() => socket.destroy(), host.limits.writeStallMs);
-    socket.once('finish', () => socket.destroy());
-    socket.once('close', () => {
-      clearTimeout(patience);
-      host.ended(this);
-    });
-    if (socket.writableFinished) socket.destroy();
+    clearTimeout(this.#patience);
+    this.host.ended(this);
   }
 }

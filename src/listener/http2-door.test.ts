@@ -1,14 +1,20 @@
-import { constants } from 'node:http2';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
+import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../test/fixtures/eventually.js';
-import { GREETING } from '../../test/fixtures/http2-flood.js';
-import { FLAG, frame, framesIn, headerBlock } from '../../test/fixtures/http2-frames.js';
+import { GREETING, upload } from '../../test/fixtures/http2-flood.js';
+import { FLAG, type FrameType, frame, framesIn, headerBlock } from '../../test/fixtures/http2-frames.js';
 import { aDoor, answerOf, ask, certificate, closeHttp2 } from '../../test/fixtures/http2-listening.js';
 import { ANY_CALLER, heldExchanges } from '../../test/fixtures/listening.js';
 import { RawClient } from '../../test/fixtures/raw-http.js';
 import { QueueFull } from '../errors/scheduling.js';
+import type { CallerRules } from './caller-rules.js';
+
+/** Callers of the own host only. */
+const STRICT: CallerRules = { ...ANY_CALLER, hosts: { names: [], checked: true } };
+const isEnd = (type: FrameType | undefined, flags: number): boolean => (type === 'data' || type === 'headers') && (flags & FLAG.endStream) !== 0;
 
 afterEach(closeHttp2);
 
@@ -142,6 +148,51 @@ describe('limits over HTTP/2', () => {
     expect((await ask(one, { ':method': 'POST', ':path': '/' }, 'x'.repeat(1001))).status).toBe(413);
   });
 
+  it.each([
+    ['a body that is too large', {}],
+    ['a body that says it is too large', { 'content-length': '300000' }],
+    ['the body of a request that its head refused', { ':authority': 'evil.example' }],
+    ['the body behind a head that is too large', { ':path': `/${'a'.repeat(5000)}` }],
+  ])('a client that reads nothing before it has sent all of %s is answered, and its connection goes on', async (_, headers) => {
+    const { port } = await aDoor({ limits: { maxRequestBytes: 100_000 }, callers: STRICT });
+    const one = await RawClient.openHttp2(port, certificate.cert);
+    const head = { ':method': 'POST', ':scheme': 'https', ':path': '/', ':authority': 'localhost', ...headers };
+    const ended = (stream: number) => (): boolean => framesIn(one.received).some(({ type, flags, stream: of }) => isEnd(type, flags) && of === stream);
+
+    one.send(Buffer.concat([GREETING, frame('headers', FLAG.endHeaders, 1, headerBlock(head))]));
+    expect(await upload(one, 1, 300_000)).toBe(300_000);
+    await one.until(ended(1));
+    one.send(frame('headers', FLAG.endHeaders | FLAG.endStream, 3, headerBlock({ ...head, ':authority': 'localhost', 'content-length': '0' })));
+    await one.until(ended(3));
+
+    expect(framesIn(one.received).filter(({ type, stream }) => type === 'reset' && stream === 1)).toEqual([]);
+    one.close();
+  });
+
+  it.each([
+    ['too large a body', 413, {}],
+    ['the body of a refused request', 421, { ':authority': 'evil.example' }],
+  ])('%s that never ends is cut off, and answered %i all the same', async (_, status, headers) => {
+    const { session } = await aDoor({ limits: { maxRequestBytes: 1000 }, callers: STRICT });
+    const stream = session().request({ ':method': 'POST', ':path': '/', ...headers });
+    const answer = answerOf(stream);
+    const piece = Buffer.alloc(2 ** 20);
+
+    const sendOn = (): boolean => !stream.closed && stream.write(piece, sendOn);
+    sendOn();
+
+    expect(await answer).toMatchObject({ status, reset: constants.NGHTTP2_NO_ERROR });
+  });
+
+  it('a body that is too large and then sent no further is given up', async () => {
+    const { session } = await aDoor({ limits: { maxRequestBytes: 5, headersTimeoutMs: 300 } });
+    const stream = session().request({ ':method': 'POST', ':path': '/' });
+
+    stream.write('too long');
+
+    expect((await answerOf(stream)).status).toBe(413);
+  });
+
   it('a body that is longer or shorter than it says reaches nobody', async () => {
     const { session, answers } = await aDoor();
 
@@ -159,18 +210,21 @@ describe('limits over HTTP/2', () => {
     expect((await answerOf(dripping).finally(() => clearInterval(timer))).status).toBe(408);
   });
 
-  it('headers over the limit are refused, the target’s too', async () => {
-    const { session } = await aDoor();
+  it('headers over the limit are refused, the target’s too, and fill no log', async () => {
+    const { session, answers } = await aDoor();
 
     expect((await ask(session(), { ':path': `/${'a'.repeat(5000)}` })).status).toBe(400);
     expect((await ask(session(), { ':path': '/', x: 'a'.repeat(9000) })).status).toBe(400);
     expect((await ask(session(), { ':path': '/', x: 'a'.repeat(40_000) })).status).toBe(400);
     expect((await ask(session(), { ':path': '/', x: 'a'.repeat(200_000) }).catch(() => undefined))?.status).toBeUndefined();
     expect((await ask(session(), { ':path': '/' })).status).toBe(200);
+    expect(new Set(answers.map(({ method, target, protocol }) => `${method} ${target} ${protocol}`))).toEqual(
+      new Set(['GET /bad-request HTTP/2.0', 'GET / HTTP/2.0']),
+    );
   });
 
   it('HO1 HO3 host and origin are asked for', async () => {
-    const { session } = await aDoor({ callers: { ...ANY_CALLER, hosts: { names: [], checked: true } } });
+    const { session } = await aDoor({ callers: STRICT });
     const one = session();
 
     expect((await ask(one, { ':path': '/', ':authority': 'evil.example' })).status).toBe(421);
@@ -193,8 +247,29 @@ describe('limits over HTTP/2', () => {
     await Promise.all(ends);
   });
 
+  it('a client that reads nothing and stays, though its connection is over, is cut off', async () => {
+    const { port } = await aDoor({ limits: { headersTimeoutMs: 50, writeStallMs: 50, maxConnectionsPerAddress: 1 } });
+    const one = await RawClient.openHttp2(port, certificate.cert);
+    one.send(GREETING);
+    one.pause();
+
+    await eventually(
+      () =>
+        RawClient.openHttp2(port, certificate.cert).then(
+          (another) => {
+            another.close();
+            return true;
+          },
+          () => false,
+        ),
+      () => 'there is room for another',
+    );
+
+    one.close();
+  });
+
   it('bodies that are refused take no room from those that come after them on the connection', async () => {
-    const { session } = await aDoor({ limits: { maxRequestBytes: 100_000 }, callers: { ...ANY_CALLER, hosts: { names: [], checked: true } } });
+    const { session } = await aDoor({ limits: { maxRequestBytes: 100_000 }, callers: STRICT });
     const one = session();
     const upload = Buffer.alloc(200_000);
 
@@ -279,6 +354,26 @@ describe('the end of an address that speaks HTTP/2', () => {
     ).toBe('whole');
     expect(frames.filter(({ type, stream }) => type !== 'reset' && stream === 3)).toEqual([]);
     one.close();
+  });
+
+  it('takes no request of a client whose handshake ended later', async () => {
+    const { handler, next } = heldExchanges();
+    const { session, port, listener, answers } = await aDoor({ handler });
+    const late = connectTcp(port, '127.0.0.1');
+    await new Promise((resolve) => late.once('connect', resolve));
+    const asked = ask(session(), { ':path': '/begun' });
+    const { reply } = await next();
+
+    const drained = listener.drain(AbortSignal.timeout(9000));
+    const secured = connectTls({ socket: late, servername: 'localhost', ca: certificate.cert, ALPNProtocols: ['h2'] });
+    const tooLate = connectHttp2(`https://localhost:${port}`, { createConnection: () => secured });
+    tooLate.on('error', () => undefined);
+    expect((await ask(tooLate, { ':path': '/late' })).status).toBeUndefined();
+    reply.send(200, 'whole');
+
+    expect((await asked).text).toBe('whole');
+    await drained;
+    expect(answers.map(({ target }) => target)).toEqual(['/begun']);
   });
 
   it('waits for no client beyond the deadline', async () => {

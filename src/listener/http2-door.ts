@@ -5,15 +5,14 @@ import { BadRequest, RequestTooSlow } from '../errors/admission.js';
 import type { HeaderPair } from '../inference/request.js';
 import type { BodyRates } from './body-rates.js';
 import type { CallerRules } from './caller-rules.js';
-import { verifiedName } from './client-certificate.js';
-import { peerOf } from './connection.js';
+import type { Connection } from './connection.js';
 import type { HttpLimits } from './http-limits.js';
 import { type ArrivingStream, Http2Connection, type Http2ConnectionHost } from './http2-connection.js';
 import { http2Head, refusalOfForm } from './http2-head.js';
 import { Http2Reply, WITHOUT_DATE } from './http2-reply.js';
 import { firstHeader, IncomingRequest } from './incoming-request.js';
-import { EMPTY_BODY, readBody } from './request-body.js';
-import { BAD_MESSAGE, headFits, refusalOfHead } from './request-head.js';
+import { DISCARD_LIMIT_BYTES, discardBody, EMPTY_BODY, readBody } from './request-body.js';
+import { BAD_MESSAGE, headFits, refusalOfHead, UNREADABLE } from './request-head.js';
 
 export interface Http2DoorOptions {
   readonly connector: Connector;
@@ -22,6 +21,8 @@ export interface Http2DoorOptions {
   readonly cors: readonly HeaderPair[];
   readonly callers: CallerRules;
   readonly bodyRates: BodyRates;
+  /** Who is at the other end. */
+  readonly connectionOf: (socket: TLSSocket) => Pick<Connection, 'peer' | 'tlsPrincipal'>;
   /** A request has begun to arrive; each is followed by one `over`. */
   readonly begun: () => void;
   readonly over: () => void;
@@ -42,6 +43,7 @@ export interface Http2DoorOptions {
  */
 export class Http2Door implements Http2ConnectionHost {
   readonly #connections = new Set<Http2Connection>();
+  #draining = false;
   #onLastConnection: (() => void) | undefined;
 
   constructor(private readonly options: Http2DoorOptions) {}
@@ -51,11 +53,16 @@ export class Http2Door implements Http2ConnectionHost {
   }
 
   accept(socket: TLSSocket): void {
-    if (!socket.destroyed) this.#connections.add(new Http2Connection(socket, this));
+    if (socket.destroyed) return;
+    const connection = new Http2Connection(socket, this);
+    this.#connections.add(connection);
+    // Its handshake took until now.
+    if (this.#draining) connection.drain();
   }
 
   /** Resolves when every connection has ended and its last bytes have left this process. */
   async drain(): Promise<void> {
+    this.#draining = true;
     for (const connection of this.#connections) connection.drain();
     if (this.#connections.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -77,50 +84,65 @@ export class Http2Door implements Http2ConnectionHost {
     if (stream.closed || stream.destroyed) return;
     const { limits, cors, callers, answered } = this.options;
     const { method, url, rawHeaders } = http2Head(headers, raw);
-    const line = { method, target: url, protocol: 'HTTP/2.0' };
-    const reply = new Http2Reply(stream, { limits, cors, answered: (_, status) => answered(socket, line, status, reply) });
     const head = { method, url, rawHeaders, httpVersionMinor: 1, socket: { localAddress: socket.localAddress } };
-    const refusal = headFits(head, limits) ? (refusalOfForm(head) ?? refusalOfHead(head, callers)) : BadRequest({ message: BAD_MESSAGE });
-    if (refusal !== undefined) return reply.fail(refusal);
+    const unreadable = headFits(head, limits) ? refusalOfForm(head) : BadRequest({ message: BAD_MESSAGE });
+    const line = { ...(unreadable === undefined ? { method, target: url } : UNREADABLE), protocol: 'HTTP/2.0' };
+    const reply = new Http2Reply(stream, { limits, cors, answered: (_, status) => answered(socket, line, status, reply) });
     const expectation = firstHeader(rawHeaders, 'expect')?.toLowerCase();
+    const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
+    const isComing = hasBody && expectation === undefined && method !== 'CONNECT';
+    const refusal = unreadable ?? refusalOfHead(head, callers);
+    if (refusal !== undefined) {
+      // A client that sends its body before it reads would lose the answer, whatever the body's length.
+      if (isComing) this.#watched(stream, reply, () => discardBody(stream, limits.maxRequestBytes + DISCARD_LIMIT_BYTES, () => reply.fail(refusal)));
+      else reply.fail(refusal);
+      return;
+    }
     if (expectation !== undefined && expectation !== '100-continue') return reply.send(417, '');
     const length = firstHeader(rawHeaders, 'content-length');
     const announcedBytes = length === undefined ? undefined : Number(length);
-    if (announcedBytes !== undefined && announcedBytes > limits.maxRequestBytes) return tooLarge(stream);
+    if (announcedBytes !== undefined && announcedBytes > limits.maxRequestBytes) {
+      this.#watched(stream, reply, () => tooLarge(stream, isComing));
+      return;
+    }
     if (cors.length > 0 && method === 'OPTIONS' && firstHeader(rawHeaders, 'access-control-request-method') !== undefined) return reply.send(200, '');
     const handle = (body: Uint8Array): void => this.#handle(socket, head, reply, body);
-    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return handle(EMPTY_BODY);
+    if (!hasBody) return handle(EMPTY_BODY);
     if (expectation !== undefined) stream.additionalHeaders({ ':status': 100 });
-    this.#read(stream, announcedBytes, reply, handle);
+    this.#watched(stream, reply, () =>
+      readBody(stream, announcedBytes, limits.maxRequestBytes, {
+        // The body of a stream that is reset ends as well.
+        whole: (body) => !reply.begun && !stream.aborted && !stream.destroyed && !stream.closed && handle(body),
+        tooLarge: () => tooLarge(stream, true),
+      }),
+    );
   }
 
-  #read(stream: ServerHttp2Stream, announcedBytes: number | undefined, reply: Http2Reply, whole: (body: Uint8Array) => void): void {
+  /** Reads a body at no less than the least rate, and for no longer than a request may take. */
+  #watched(stream: ServerHttp2Stream, reply: Http2Reply, read: () => void): void {
     const { limits, bodyRates } = this.options;
     const tooSlow = (): void => {
-      if (!reply.begun) reply.fail(RequestTooSlow({}));
+      // It may have been refused for its length before.
+      if (stream.headersSent) stream.end();
+      else reply.fail(RequestTooSlow({}));
     };
     const patience = setTimeout(tooSlow, limits.requestTimeoutMs);
-    stream.once('close', () => clearTimeout(patience));
-    readBody(stream, announcedBytes, limits.maxRequestBytes, {
-      whole: (body) => {
-        clearTimeout(patience);
-        // The body of a stream that is reset ends as well.
-        if (!reply.begun && !stream.aborted && !stream.destroyed && !stream.closed) whole(body);
-      },
-      tooLarge: () => tooLarge(stream),
-    });
+    for (const over of ['end', 'close']) stream.once(over, () => clearTimeout(patience));
+    read();
     bodyRates.watch(stream, tooSlow);
   }
 
   #handle(socket: TLSSocket, head: ReturnType<typeof http2Head>, reply: Http2Reply, body: Uint8Array): void {
-    const { connector, handler } = this.options;
-    handler(new IncomingRequest(head, reply, peerOf(socket), connector, body, verifiedName(socket)), reply);
+    const { connector, handler, connectionOf } = this.options;
+    const { peer, tlsPrincipal } = connectionOf(socket);
+    handler(new IncomingRequest(head, reply, peer, connector, body, tlsPrincipal), reply);
   }
 }
 
-/** TorchServe's bare 413. */
-function tooLarge(stream: ServerHttp2Stream): void {
+/** TorchServe's bare 413. The head goes out at once, the rest of a body that is coming is read for a while, so that a client that is still sending sees it. */
+function tooLarge(stream: ServerHttp2Stream, isComing: boolean): void {
   if (stream.headersSent || stream.destroyed || stream.closed) return;
-  stream.respond({ ':status': 413, 'content-length': '0' }, { ...WITHOUT_DATE, endStream: true });
-  stream.close(constants.NGHTTP2_NO_ERROR);
+  stream.respond({ ':status': 413, 'content-length': '0' }, WITHOUT_DATE);
+  if (isComing) discardBody(stream, DISCARD_LIMIT_BYTES, () => stream.end());
+  else stream.end();
 }

@@ -55,6 +55,9 @@ function collect(message: Readable, maxBytes: number, sink: BodySink): void {
   message.on('end', onEnd);
 }
 
+/** How much of a body that is too large is read and dropped before its connection is cut. */
+export const DISCARD_LIMIT_BYTES = 64 * 1024 * 1024;
+
 /** Reads on without keeping anything, so that a client that is still sending gets to see its answer. `over` is called at the end of the body or after `maxBytes`. */
 export function discardBody(message: Readable, maxBytes: number, over: () => void): void {
   let leftBytes = maxBytes;

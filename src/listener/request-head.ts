@@ -7,6 +7,9 @@ import { pathOf } from './request-target.js';
 /** What TorchServe says of everything that it cannot read. */
 export const BAD_MESSAGE = 'Invalid HTTP message.';
 
+/** What the access log shows where no request line could be read, as TorchServe's does. */
+export const UNREADABLE = { method: 'GET', target: '/bad-request' } as const;
+
 /** The head of a request in either protocol, as HTTP/1.1 would have it. */
 export interface RequestHead {
   readonly method?: string | undefined;

@@ -3,16 +3,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { call, type HttpResult, RunningServer } from '../e2e/running-server.js';
 import { archive } from '../fixtures/archives.js';
-import { alive } from '../fixtures/python-workers.js';
+import { ONNX_FIXTURES } from '../fixtures/driven-runner.js';
+import { alive, PYTHON } from '../fixtures/python-workers.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const PYTHON = join(process.env.SCONCE_VENV_DIR ?? join(ROOT, '.venv'), 'bin', 'python');
-const ONNX = join(ROOT, 'test', 'fixtures', 'onnx');
 const SECRET = 'what no model may read';
 const AT_ONCE = 4;
 const MAY_TAKE_MS = 300_000;
@@ -24,7 +21,7 @@ mkdirSync(files);
 writeFileSync(secret, SECRET);
 const attacks = z
   .array(z.object({ what: z.string(), file: z.string(), harm: z.string() }))
-  .parse(JSON.parse(execFileSync(PYTHON, ['-W', 'ignore', join(ONNX, 'make_attacks.py'), files, secret], { encoding: 'utf8' })));
+  .parse(JSON.parse(execFileSync(PYTHON, ['-W', 'ignore', join(ONNX_FIXTURES, 'make_attacks.py'), files, secret], { encoding: 'utf8' })));
 const isOneOfMany = ({ what }: { readonly what: string }) => /^(?:random bytes|cut off|flipped bits)/.test(what);
 
 /** Models come to it from a web server of strangers, and the scanner refuses none of them. */
@@ -38,8 +35,8 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => strangers.listen(0, '127.0.0.1', resolve));
   const address = strangers.address();
   from = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-  copyFileSync(join(ONNX, 'double.onnx'), join(server.store, 'own.onnx'));
-  copyFileSync(join(ONNX, 'double.onnx'), join(files, 'fetched.onnx'));
+  copyFileSync(join(ONNX_FIXTURES, 'double.onnx'), join(server.store, 'own.onnx'));
+  copyFileSync(join(ONNX_FIXTURES, 'double.onnx'), join(files, 'fetched.onnx'));
   await server.start({
     config: { load_models: 'own.onnx', allowed_urls: `${from}/.*`, sconce_fetch_hosts: '127.0.0.1', sconce_scan: 'warn', sconce_worker_memory_mb: '600' },
   });
@@ -112,7 +109,7 @@ describe('a file that a caller had fetched', () => {
 
 it('a model that is to run in a process is not loaded into the server where no process can be made, and the grant is named', async () => {
   const bare = new RunningServer();
-  copyFileSync(join(ONNX, 'double.onnx'), join(bare.store, 'own.onnx'));
+  copyFileSync(join(ONNX_FIXTURES, 'double.onnx'), join(bare.store, 'own.onnx'));
   await bare.start({ config: { python: 'no-such-python', load_models: 'own.onnx', allowed_urls: `${from}/.*`, sconce_fetch_hosts: '127.0.0.1' } });
 
   const { status, text } = await bare.manage('POST', `/models?url=${from}/fetched.onnx&initial_workers=1&synchronous=true`);

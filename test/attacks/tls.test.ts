@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ import { type CertificateWish, type Issued, issue } from '../fixtures/certificat
 import { eventually } from '../fixtures/eventually.js';
 import { GrpcClient } from '../fixtures/grpc-client.js';
 import { cleanUp, listening } from '../fixtures/grpc-listening.js';
+import { ask as askHttp2 } from '../fixtures/http2-listening.js';
 import { aListener, closeListeners } from '../fixtures/listening.js';
 import { RawClient } from '../fixtures/raw-http.js';
 import { KeptLog } from '../fixtures/silent-observer.js';
@@ -91,10 +93,16 @@ async function opened(clientCertificates: ClientCertificates = 'off'): Promise<T
 /** Tells who the client is. */
 const whoami: HttpHandler = (http, reply) => reply.json(200, { principal: http.tlsPrincipal ?? 'nobody' });
 
-async function secure({ clients = 'off', limits = {} }: { readonly clients?: ClientCertificates; readonly limits?: Partial<HttpLimits> } = {}) {
+interface Secured {
+  readonly clients?: ClientCertificates;
+  readonly limits?: Partial<HttpLimits>;
+  readonly http2?: boolean;
+}
+
+async function secure({ clients = 'off', limits = {}, http2 = false }: Secured = {}) {
   put(await serverPair());
   const tls = await opened(clients);
-  const { listener } = await aListener({ address: { kind: 'tcp', host: '127.0.0.1', port: 0, secure: true }, tls, handler: whoami, limits });
+  const { listener } = await aListener({ address: { kind: 'tcp', host: '127.0.0.1', port: 0, secure: true }, tls, handler: whoami, limits, http2 });
   return listener.port ?? 0;
 }
 
@@ -121,8 +129,19 @@ function ask(port: number, options: { readonly key?: string; readonly cert?: str
   });
 }
 
-const principalAt = async (port: number, client?: Issued): Promise<unknown> =>
+type Shown = Pick<Issued, 'keyPem' | 'pem'>;
+
+const principalAt = async (port: number, client?: Shown): Promise<unknown> =>
   JSON.parse(await ask(port, client === undefined ? {} : { key: client.keyPem, cert: client.pem })).principal;
+
+/** Rejects when there is no answer. */
+async function principalOverHttp2(port: number, client?: Shown): Promise<unknown> {
+  const session = connectHttp2(`https://localhost:${port}`, { ca: authority.pem, ...(client === undefined ? {} : { key: client.keyPem, cert: client.pem }) });
+  session.on('error', () => undefined);
+  const { text } = await askHttp2(session, { ':path': '/' });
+  session.destroy();
+  return JSON.parse(text).principal;
+}
 
 async function fingerprint(port: number): Promise<string | undefined> {
   const socket = await handshake(port);
@@ -245,28 +264,31 @@ describe('handshakes that go nowhere', () => {
   });
 });
 
-describe('client certificates', () => {
+describe.each([
+  { over: 'HTTP/1.1', http2: false, principal: principalAt },
+  { over: 'HTTP/2', http2: true, principal: principalOverHttp2 },
+])('client certificates over $over', ({ http2, principal }) => {
   it('TL3 asked for, they name their holder; without one a client is nobody', async () => {
-    const port = await secure({ clients: 'request' });
+    const port = await secure({ clients: 'request', http2 });
 
-    expect(await principalAt(port, edge)).toBe('CN=edge');
-    expect(await principalAt(port)).toBe('nobody');
+    expect(await principal(port, edge)).toBe('CN=edge');
+    expect(await principal(port)).toBe('nobody');
   });
 
   it.each(UNTRUSTED)('TL3 required, %s is turned away, and where they are only asked for is nobody’s', async (what, shown) => {
-    const required = await secure({ clients: 'require' });
-    await expect(principalAt(required, shown)).rejects.toThrow();
-    expect(await principalAt(required, edge)).toBe('CN=edge');
+    const required = await secure({ clients: 'require', http2 });
+    await expect(principal(required, shown)).rejects.toThrow();
+    expect(await principal(required, edge)).toBe('CN=edge');
     await keeper.stop();
 
-    const asked = await secure({ clients: 'request' });
-    if (what === 'none') expect(await principalAt(asked, shown)).toBe('nobody');
-    else await expect(principalAt(asked, shown)).rejects.toThrow();
+    const asked = await secure({ clients: 'request', http2 });
+    if (what === 'none') expect(await principal(asked, shown)).toBe('nobody');
+    else await expect(principal(asked, shown)).rejects.toThrow();
   });
 
   it('TL3 a common name counts for nothing beside alternative names, whatever stands in them', async () => {
-    const port = await secure({ clients: 'require' });
-    const named = async (...names: { type: 'dns' | 'url'; value: string }[]) => principalAt(port, await client({ subject: 'CN=admin', names }));
+    const port = await secure({ clients: 'require', http2 });
+    const named = async (...names: { type: 'dns' | 'url'; value: string }[]) => principal(port, await client({ subject: 'CN=admin', names }));
 
     expect(await named({ type: 'dns', value: 'tenant-a.example' })).toBe('DNS:tenant-a.example');
     expect(await named({ type: 'dns', value: 'tenant-a.example' }, { type: 'url', value: 'spiffe://cluster/a' })).toBe('URI:spiffe://cluster/a');
@@ -274,7 +296,7 @@ describe('client certificates', () => {
   });
 
   it('TL3 a chain of a hundred is refused or its own holder’s, and the server goes on', async () => {
-    const port = await secure({ clients: 'require' });
+    const port = await secure({ clients: 'require', http2 });
     const chain: Issued[] = [];
     let last = clientAuthority;
     for (let i = 0; i < 100; i++) {
@@ -283,13 +305,15 @@ describe('client certificates', () => {
     }
     const leaf = await client({ subject: 'CN=leaf' }, last);
 
-    const end = await ask(port, { key: leaf.keyPem, cert: [leaf, ...chain].map(({ pem }) => pem).join('') }).catch(() => 'refused');
+    const end = await principal(port, { keyPem: leaf.keyPem, pem: [leaf, ...chain].map(({ pem }) => pem).join('') }).catch(() => 'refused');
 
-    expect(end === 'refused' || JSON.parse(end).principal === 'CN=leaf').toBe(true);
-    expect(await principalAt(port, edge)).toBe('CN=edge');
+    expect(['refused', 'CN=leaf']).toContain(end);
+    expect(await principal(port, edge)).toBe('CN=edge');
   });
+});
 
-  it('TL3 the holder is known to gRPC calls as well', async () => {
+describe('client certificates over gRPC', () => {
+  it('TL3 the holder is known to its calls', async () => {
     put(await serverPair());
     let who: string | undefined;
     const { listener } = await listening({
