@@ -1,7 +1,7 @@
 // `npm run attack`: tries every attack of test/attacks/corpus.json against real servers and tells which held. The tests that try one name its id in their title.
 // `-- --only HT,TK3` tries some; `-- --list` says which test tries which, without running one; `-- --json` is for programs.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -119,7 +119,6 @@ async function attack() {
 }
 
 try {
-  mkdirSync(results, { recursive: true });
   const ran = list ? true : await attack();
   const told = tally(list ? await collected() : readResults(results, root), corpus, attacks);
   if (json) console.log(JSON.stringify(reportJson(told), undefined, 2));

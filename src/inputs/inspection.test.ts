@@ -190,6 +190,15 @@ describe('an answer', () => {
     expect(answered({}, { body: Buffer.from('[NaN]') })).toBe('[NaN]');
     expect(answered({ finite: true }, { body: Buffer.from('{"score": NaN}\n'), last: false })).toBe('OUTPUT_REFUSED');
     expect(answered({ finite: true }, { body: Buffer.from('["a NaN'), last: false })).toBe('["a NaN');
+    expect(answered({ finite: true }, { body: Buffer.from('["a NaN\\'), last: false })).toBe('["a NaN\\');
+  });
+
+  it('IN2 that is made to be looked through again and again is looked through once', () => {
+    for (const end of ['\\', '\\\n']) {
+      const body = Buffer.from(`["${'\\"'.repeat(2 ** 20)}${end}`);
+
+      expect(answered({ finite: true }, { body, last: false })).toBe(body.toString().trim());
+    }
   });
 
   it('that a guard finds guilty is refused, whole or from the piece on that makes it so', async () => {

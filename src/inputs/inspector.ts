@@ -6,6 +6,7 @@ import type { HeaderPair, InputParameter } from '../inference/request.js';
 import { checkImage } from './image-rule.js';
 import { checkJsonLimits } from './json-limits.js';
 import { agrees, isJsonType, sniffedType, textOf } from './media-type.js';
+import { patternCost } from './pattern.js';
 import { type Box, textPlaces } from './places.js';
 import { schemaCost } from './schema-cost.js';
 import { compileSchema, type SchemaCheck } from './schema-rule.js';
@@ -23,7 +24,7 @@ const BODY_NAMES = new Set(['body', 'data']);
 const EMPTY = new Uint8Array();
 /** Longer bodies are inspected on a thread: the event loop has other clients. */
 const INLINE_BYTES = 65_536;
-/** Of a schema over a body: some ten milliseconds. */
+/** Of schema and expressions over a body: some ten milliseconds. */
 const QUICK_STEPS = 5_000_000;
 
 /**
@@ -39,7 +40,8 @@ export class Inspector {
     const schema = rules.schema === undefined ? undefined : compileSchema(rules.schema);
     if (typeof schema === 'string') throw new TypeError(schema);
     this.#schema = schema;
-    this.#stepsPerByte = schemaCost(rules.schema);
+    const expressions = rules.text.flatMap(({ deny, allow }) => (allow === undefined ? deny : [...deny, allow]));
+    this.#stepsPerByte = expressions.reduce((sum, expression) => sum + patternCost(expression), schemaCost(rules.schema));
     this.#texts = rules.text.map((rule) => ({ at: rule.at, check: textCheck(rule) }));
   }
 

@@ -38,8 +38,11 @@ function looksLikeJson(body: Uint8Array): boolean {
   return /^\s*[[{]/.test(Buffer.from(body.subarray(0, 64)).toString());
 }
 
-/** Python's words for what JSON lacks, outside of strings; the last one may go on in the next piece. */
+/** Whole, or to the end: the last one may go on in the next piece. One begins at each quote, whatever follows, so that no text is looked through again and again. */
+const STRINGS = /"(?:[^"\\]+|\\.)*(?:"|\\?$)/gs;
+
+/** Python's words for what JSON lacks, outside of strings. */
 function holdsNoNumber(body: Uint8Array): boolean {
   const text = textOf(body);
-  return text !== undefined && looksLikeJson(body) && /\b(NaN|Infinity)\b/.test(text.replace(/"(?:[^"\\]|\\.)*(?:"|$)/g, '""'));
+  return text !== undefined && looksLikeJson(body) && /\b(NaN|Infinity)\b/.test(text.replace(STRINGS, '""'));
 }

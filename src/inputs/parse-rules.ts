@@ -1,17 +1,13 @@
 import { z } from 'zod';
 import { InputRulesInvalid } from '../errors/inputs.js';
 import { DATATYPES } from '../inference/datatype.js';
-import type { GuardRule, InputRules } from '../inference/input-rules.js';
-import { compilePattern } from './pattern.js';
+import type { GuardRule, InputRules, TextRules } from '../inference/input-rules.js';
+import { compilePattern, MAX_SIZE_TOGETHER, patternSize } from './pattern.js';
 import { compileSchema } from './schema-rule.js';
 
 const whole = z.int().min(1);
 const treatment = z.enum(['allow', 'refuse', 'strip']);
 const pointer = z.string().regex(/^(\/[^/]*)*$/, 'a JSON pointer such as /prompt or /messages/*/content');
-const pattern = z.string().superRefine((text, context) => {
-  const wrong = compilePattern(text);
-  if (typeof wrong === 'string') context.addIssue({ code: 'custom', message: `no RE2 expression: ${wrong}` });
-});
 const datatype = z.string().refine((name) => name === 'BYTES' || DATATYPES.has(name), 'a datatype of the Open Inference Protocol');
 
 const jsonRules = z.strictObject({
@@ -50,8 +46,8 @@ const textRules = z
     invisible: treatment.default('refuse'),
     maxCharacters: whole.optional(),
     maxBytes: whole.optional(),
-    deny: z.array(pattern).default([]),
-    allow: pattern.optional(),
+    deny: z.array(z.string()).default([]),
+    allow: z.string().optional(),
     html: z.enum(['allow', 'refuse', 'strip', 'escape']).default('allow'),
   })
   .transform(({ maxCharacters, maxBytes, allow, ...rest }) => ({ maxCharacters, maxBytes, allow, ...rest }));
@@ -88,6 +84,7 @@ const rules = z
     guards: z.array(guardRule).default([]),
     outputs: z.strictObject({ html: z.enum(['allow', 'escape']).default('escape'), finite: z.boolean().default(false) }).optional(),
   })
+  .superRefine(checkPatterns)
   .transform(({ maxBytes, schema, images, outputs, ...rest }): InputRules => ({ maxBytes, schema, images, outputs, ...rest }));
 
 /** Reads `sconce: inputs:` of a model-config.yaml; undefined where there is none. Throws InputRulesInvalid for what it doesn't know: a rule that is spelt wrong would protect nobody. */
@@ -106,4 +103,18 @@ export function parseInputRules(block: unknown, file: string): InputRules | unde
     if (typeof wrong === 'string') throw InputRulesInvalid({ file, what: `sconce.inputs.schema: ${wrong}` });
   }
   return read.data;
+}
+
+function checkPatterns({ text }: { readonly text: readonly TextRules[] }, context: z.RefinementCtx): void {
+  let size = 0;
+  for (const [index, { deny, allow }] of text.entries()) {
+    for (const expression of allow === undefined ? deny : [...deny, allow]) {
+      size += patternSize(expression);
+      const wrong =
+        size > MAX_SIZE_TOGETHER ? `with those before it, more than ${MAX_SIZE_TOGETHER} places, repetitions written out` : compilePattern(expression);
+      if (typeof wrong !== 'string') continue;
+      context.addIssue({ code: 'custom', path: ['text', index], message: `no RE2 expression: ${wrong}` });
+      return;
+    }
+  }
 }

@@ -15,14 +15,18 @@ describe('the cost of a schema', () => {
     expect(schemaCost(plain)).toBeLessThan(10);
     expect(schemaCost(referring)).toBeGreaterThan(8);
     expect(schemaCost(referring)).toBeLessThan(20);
+    expect(schemaCost({ $id: 'urn:whole', properties: { uniqueItems: { type: 'boolean' }, $id: { type: 'string' } } })).toBeLessThan(10);
     expect(schemaCost({ pattern: 'a' })).toBeGreaterThan(schemaCost({ const: 'a' }));
   });
 
   it.each([
     ['refers to itself', { $defs: { tree: TREE }, $ref: '#/$defs/tree' }],
     ['refers to itself as a whole', { items: { $ref: '#' } }],
+    ['refers to itself in the words of an earlier draft', { items: { $recursiveRef: '#' } }],
     ['refers to an anchor', { $ref: '#there' }],
     ['compares each with each', { uniqueItems: true }],
+    ['does so in a property that is called as definitions are', { properties: { definitions: { uniqueItems: true } } }],
+    ['refers to what its own part defines', { items: { $id: 'urn:part', $ref: '#/$defs/all', $defs: { all: { uniqueItems: true } } } }],
   ])('IN10 has no bound where it %s', (_, schema) => {
     expect(schemaCost(schema)).toBe(Number.POSITIVE_INFINITY);
   });

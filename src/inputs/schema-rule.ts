@@ -1,5 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { compilePattern } from './pattern.js';
+import { compilePattern, MAX_SIZE_TOGETHER, patternSize } from './pattern.js';
+import { REFERENCES } from './schema-cost.js';
 
 /** Places of a schema that only a hostile one exceeds: it is compiled on the event loop. */
 const MAX_NODES = 10_000;
@@ -51,6 +52,7 @@ function regExp(expression: string): { test(text: string): boolean; toString(): 
 function refusal(schema: unknown): string | undefined {
   let nodes = 0;
   let schemas = 0;
+  let patterns = 0;
   const targets = new Set<string>();
   const walk = (node: unknown, depth: number): string | undefined => {
     nodes += 1;
@@ -60,15 +62,22 @@ function refusal(schema: unknown): string | undefined {
     if (!Array.isArray(node)) schemas += 1;
     if (schemas > MAX_SCHEMAS) return `more than ${MAX_SCHEMAS} schemas`;
     for (const [key, member] of Object.entries(node)) {
-      if ((key === '$ref' || key === '$dynamicRef') && typeof member === 'string') {
+      if (REFERENCES.has(key) && typeof member === 'string') {
         if (!member.startsWith('#')) return `the reference ${member} leads out of the document`;
         targets.add(member);
         if (targets.size > MAX_TARGETS) return `references to more than ${MAX_TARGETS} places`;
       }
+      for (const expression of patternsOf(key, member)) patterns += patternSize(expression);
+      if (patterns > MAX_SIZE_TOGETHER) return `patterns of more than ${MAX_SIZE_TOGETHER} places, repetitions written out`;
       const wrong = walk(member, depth + 1);
       if (wrong !== undefined) return wrong;
     }
     return undefined;
   };
   return walk(schema, 0);
+}
+
+function patternsOf(key: string, member: unknown): readonly string[] {
+  if (key === 'pattern' && typeof member === 'string') return [member];
+  return key === 'patternProperties' && typeof member === 'object' && member !== null ? Object.keys(member) : [];
 }

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bareLocation } from '../observability/bare-location.js';
 import type { ModelSources, SourceWish } from './model-sources.js';
 
 // What callers of an API have brought into the store lies among the operator's own files. The mark beside it tells them apart, also after a restart that loads the store's names.
@@ -47,9 +48,7 @@ function isOperatorsFile(url: string): boolean {
 
 /** Comes before the file itself: what is there without a mark is the operator's. */
 async function setMark(path: string, url: string): Promise<void> {
-  // A query may hold a signature that opens more than this file.
-  const line = JSON.stringify({ from: url.replace(/[?#].*$/s, '') });
-  await writeFile(markOf(path), `${line}\n`, { mode: 0o644 });
+  await writeFile(markOf(path), `${JSON.stringify({ from: bareLocation(url) })}\n`, { mode: 0o644 });
 }
 
 /** For what has gone: what is still there was marked by somebody else. */

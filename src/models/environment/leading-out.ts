@@ -1,20 +1,42 @@
+import { isUtf8 } from 'node:buffer';
 import { sep } from 'node:path';
 
-/** Where packages come from and how they are built is the operator's to say, and so is whom to trust. */
-const OPTION = /^(?:-i|-f|--(?:index-url|extra-index-url|find-links|trusted-host|use-feature))\b|(?:^| )--(?:config-settings?|global-option|build-option)\b/i;
-const ELSEWHERE = /(?:^|[ @=])(?:[a-z][a-z0-9+.-]*:\/\/|file:)/i;
+// Where packages come from and how they are built is the operator's to say, and so is whom to trust. pip reads much as an option: cut short, quoted, in any order.
+// So what a line may be is listed here, not what it may not be.
+const SWITCHES = /^(?:--(?:pre|no-index|prefer-binary|require-hashes) ?)+$/;
+const BINARIES = /^--(?:no|only)-binary[ =][\w.,:-]+$/;
+/** Of one word: pip would take inner quotes and backslashes away, and end it at a blank. */
+const FILE = /^(?:-[rce] ?|--(?:requirement|constraint|editable)[ =])(["']?)[^\s"'\\:@[\]]+(?:\[[\w,.-]+\])?\1$/;
+/** `name[extra]>=1` or a path; without what makes an address of it. */
+const TARGET = /^[^-"'\\:@[\]][^"'\\:@[\]]*(?:\[[\w ,.-]+\][^"'\\:@[\]]*)?$/;
+const HASHES = /^(?: --hash[ =]\w+:[0-9a-f]+)*$/i;
 const VARIABLE = /\$\{[A-Z0-9_]+\}/;
+
+/** What Python takes for white space, or JavaScript, and the other doesn't. */
+const AMBIGUOUS = /(?![\t\n\r])[\p{Cc}\u2028\u2029\ufeff]/u;
+const CODING = /coding[:=][ \t\n\r\f\v]*([-\w.]+)/;
 
 /** A requirement of an archive that would have pip ask others than the operator named, or read what is not the archive's. */
 export class LeadsOut extends Error {
-  constructor(readonly line: string) {
-    super(`"${line}" leads out of the archive`);
+  constructor(line: string, why = 'leads out of the archive') {
+    super(`"${line.slice(0, 200)}" ${why}`);
   }
 }
 
-/** Whether a line asks for another index, an address, a variable of the server's environment or a way to build. */
+/** Whether a line is anything but a package by its name and version, a path, a file of more lines, or an option that changes nothing of where packages come from. */
 export function leadsOut(line: string): boolean {
-  return OPTION.test(line) || ELSEWHERE.test(line) || VARIABLE.test(line);
+  if (VARIABLE.test(line)) return true;
+  if (line.startsWith('-')) return !(SWITCHES.test(line) || BINARIES.test(line) || FILE.test(line));
+  const end = line.indexOf(' -');
+  const [requirement, options] = end === -1 ? [line, ''] : [line.slice(0, end), line.slice(end)];
+  return !TARGET.test(requirement.replace(/;.*$/, '')) || !HASHES.test(options);
+}
+
+/** Whether pip, which may take another encoding for it, reads in a file what we do. */
+export function readsAlike(bytes: Buffer): boolean {
+  const text = bytes.toString();
+  const codings = text.split('\n', 2).map((line) => (line.startsWith('#') ? CODING.exec(line)?.[1] : undefined));
+  return isUtf8(bytes) && !AMBIGUOUS.test(text.replace(/^\ufeff/, '')) && codings.every((coding) => coding === undefined || /^utf-?8$/i.test(coding));
 }
 
 /** Whether a path is the folder's own. */

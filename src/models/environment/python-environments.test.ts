@@ -70,7 +70,7 @@ const named = (python: string) => ({ ...noModelConfig(), sconce: { ...noModelCon
 /** An interpreter whose pip tells how it was called, and then does as `pip` says. In all else it is python3. */
 function interpreter(pip = '', name = 'interpreter'): string {
   const path = join(folder, name);
-  writeFileSync(path, `#!/bin/sh\nif [ "$1 $2" != "-m pip" ]; then exec python3 "$@"; fi\necho "called $*"\n${pip}\n`);
+  writeFileSync(path, `#!/bin/sh\nif [ "$1 $3" != "-c pip" ]; then exec python3 "$@"; fi\nshift\necho "called -m $(shift; echo "$*")"\n${pip}\n`);
   chmodSync(path, 0o755);
   return path;
 }
@@ -113,6 +113,16 @@ describe('requirements', { timeout: PATIENCE_MS }, () => {
     expect(readdirSync(packages)).toEqual(['cowsay.py']);
     expect(readdirSync(directory())).toEqual(['requirements.txt']);
     expect(readdirSync(join(cache(), key)).sort()).toEqual(['.complete', '.lock', 'packages']);
+  });
+
+  it("AR12 are installed by the interpreter's own pip, whatever the archive calls its files", async () => {
+    requires('');
+    for (const name of ['pip.py', 'runpy.py', 'venv.py', 'subprocess.py']) requires('raise SystemExit("taken from the archive")', name);
+
+    for (const config of [noModelConfig(), withVenv]) await prepare(started({ interpreter: 'python3' }), { config });
+
+    expect(lines).not.toContain('taken from the archive');
+    expect(lines.at(-1)).toBe('Installed custom pip packages for model dogs');
   });
 
   it('are installed once for all that need them at a time, and not again by the next server', async () => {
@@ -339,7 +349,7 @@ describe('a virtual environment', { timeout: PATIENCE_MS }, () => {
 
   it('that cannot be made is refused, and nothing of it is left', async () => {
     const broken = interpreter();
-    writeFileSync(broken, '#!/bin/sh\nif [ "$1 $2" = "-m venv" ]; then mkdir "$4"; echo "no room"; exit 1; fi\nexec python3 "$@"\n');
+    writeFileSync(broken, '#!/bin/sh\nif [ "$1 $3" = "-c venv" ]; then mkdir "$5"; echo "no room"; exit 1; fi\nexec python3 "$@"\n');
 
     await expect(prepare(started({ interpreter: broken }), { config: withVenv, requirementsFile: undefined })).rejects.toThrow(
       'Virtual environment creation failed for model dogs (no room)',

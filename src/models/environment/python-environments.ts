@@ -59,6 +59,12 @@ interface Wanted {
   readonly packages: string;
 }
 
+/** Runs a module of the interpreter as `-m` does, but for one thing: the working directory is the model's, and none of its files is taken for one of the interpreter's. */
+const RUN_MODULE = [
+  '-c',
+  'import sys; sys.path[:] = [path for path in sys.path if path]; import runpy; del sys.argv[0]; runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)',
+] as const;
+
 const marker = z.object({ packages: z.array(z.string()) });
 
 /**
@@ -165,13 +171,13 @@ export class PythonEnvironments {
   #steps({ interpreter: { interpreter }, inVenv, requirements, home, packages }: Wanted): readonly (readonly string[])[] {
     const venv = join(home, 'venv');
     const { wheelFolder } = this.options;
-    const steps = inVenv ? [[interpreter, '-m', 'venv', '--clear', venv]] : [];
+    const steps = inVenv ? [[interpreter, ...RUN_MODULE, 'venv', '--clear', venv]] : [];
     if (requirements === undefined) return steps;
     const python = inVenv ? join(venv, 'bin', 'python') : interpreter;
     const where = inVenv ? ['--upgrade-strategy', 'only-if-needed'] : ['-t', packages];
     const from = wheelFolder === undefined ? [] : ['--no-index', '--find-links', wheelFolder];
     const quietly = ['--disable-pip-version-check', '--no-input'];
-    return [...steps, [python, '-m', 'pip', 'install', ...quietly, '-U', ...from, ...where, '-r', requirements.file]];
+    return [...steps, [python, ...RUN_MODULE, 'pip', 'install', ...quietly, '-U', ...from, ...where, '-r', requirements.file]];
   }
 
   /** A model that changes an environment changes it for all others that use it: that is said. */

@@ -140,6 +140,30 @@ describe('AR11 requirements that are to stay in the archive', () => {
     'numpy==1.0 --global-option=x',
     `numpy==\${PASSWORD}`,
     'numpy \\\n --config-settings=x',
+    // Which pip reads as the options above.
+    '-ihttp://evil.test/simple',
+    '--index evil.test/simple',
+    '--pypi-url=evil.test/simple',
+    '--find-l /srv/other',
+    '--trusted evil.test',
+    '--pre --trusted-host evil.test',
+    '--pre "--find-links" /srv/other',
+    'numpy -C setup=x',
+    '# seen by nobody \\\n--trusted-host evil.test',
+    '# seen by nobody\f--trusted-host evil.test',
+    'numpy\r-f /srv/other',
+    '\\--trusted-host evil.test\\\n',
+    // Which it reads as paths and addresses elsewhere.
+    '-e git+file:/srv/other',
+    'git+file:/srv/other',
+    '-e "../other"',
+    '-r ""/etc/passwd',
+    '-r \\/etc/passwd',
+    '-r further.txt and-not-this.txt',
+    'a=/../../other',
+    'own[/../../other]',
+    './own\ufeff#/../../other',
+    '..\x1f#/../own',
   ])('may not say %j', async (line) => {
     await expect(read(`colours==1.0\n${line}\n`, { confined: true })).rejects.toBeInstanceOf(LeadsOut);
   });
@@ -150,11 +174,39 @@ describe('AR11 requirements that are to stay in the archive', () => {
     await expect(read('-r further.txt\n', { confined: true })).rejects.toThrow('"--index-url https://evil.test/simple" leads out of the archive');
   });
 
+  it.each([
+    ['another encoding', Buffer.from('# coding: utf-7\nnumpy+AAo--index-url')],
+    ['another encoding of the second line', Buffer.from('\n# coding:\u00a0utf-8 coding=utf-7\n')],
+    ['a mark of another encoding', Buffer.from('\ufeffnumpy', 'utf16le')],
+    ['no UTF-8', Buffer.from([0x6e, 0xff])],
+  ])('may not be of %s, in which pip would read others', async (_, bytes) => {
+    const file = put('model/requirements.txt', '');
+    writeFileSync(file, bytes);
+
+    await expect(readRequirements(file, { directory, contentHash: 'one', environment: {}, confined: true })).rejects.toThrow('is no plain UTF-8');
+  });
+
   it('name packages, and what lies in it', async () => {
     put('model/own/setup.py', '');
     put('model/further.txt', 'colours==1.0 ; python_version >= "3.9"\n');
 
-    await expect(read('shades[extra]>=1,<2\n-r further.txt\n--no-index\n--pre\n./own\n-e ./own\n', { confined: true })).resolves.toMatchObject({
+    const text = [
+      '\ufeff# -*- coding: utf-8 -*-',
+      'shades[extra]>=1,<2',
+      'tints == 1.0 ; python_version > "3.8" and sys_platform != \'win32\' \\',
+      '  --hash=sha256:00ff --hash=sha256:01  # as tried',
+      'hues (>=1.0)',
+      '-r further.txt',
+      '-c "further.txt"',
+      '--no-index',
+      '--pre --prefer-binary',
+      '--no-binary :all:',
+      './own[all] ; python_version > "3.8"',
+      '-e ./own[all]',
+      'own/a-1.0+cu121-py3-none-any.whl',
+    ].join('\n');
+
+    await expect(read(text, { confined: true })).resolves.toMatchObject({
       isEditable: true,
     });
   });

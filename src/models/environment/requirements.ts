@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isWithin, LeadsOut, leadsOut } from './leading-out.js';
+import { isWithin, LeadsOut, leadsOut, readsAlike } from './leading-out.js';
 
 /** What decides which packages a requirements file brings. */
 export interface Requirements {
@@ -28,10 +28,13 @@ const MAX_FILES = 50;
 const MAX_BYTES = 4 * 2 ** 20;
 const NESTED = /^(?:-r ?|-c ?|--requirement[ =]|--constraint[ =])(.+)$/;
 const EDITABLE = /^(?:-e|--editable)\b/;
-/** `name[extra]>=1; marker` and `name @ https://…`: what is nowhere on this machine. */
-const PLAIN = /^[a-z0-9][\w.-]* ?(?:\[[^\]]*\])? ?(?:[=<>!~(;].*|@ ?(?!file:)[a-z+]+:\/\/.*)?$/i;
+/** `name[extra]>=1; marker` and `name @ https://…`: what is nowhere on this machine. `name=/..` is a path. */
+const PLAIN = /^[a-z0-9][\w.-]* ?(?:\[[^\]]*\])? ?(?:@ ?(?!file:)[a-z+]+:\/\/.*|(?:[=<>!~(][^/;]*)?(?:;.*)?)$/i;
 const PLAIN_OPTION =
   /^(?:--(?:pre|no-index|prefer-binary|require-hashes)|(?:-i|--(?:index-url|extra-index-url|trusted-host|no-binary|only-binary|use-feature))[ =].*)$/;
+/** Where Python ends a line. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: so it does
+const LINE_BREAK = /\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
 const ARCHIVE = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|gz|bz2|xz|lz|lzma)\b/i;
 
 /**
@@ -60,8 +63,12 @@ class Reading {
     const found = await stat(file);
     this.#bytes += found.size;
     if (!found.isFile() || this.#bytes > MAX_BYTES) throw new Error(`${file} is no file, or too long`);
-    const written = await readFile(file, 'utf8');
-    if (this.of.confined) for (const line of requirementLines(withoutSecrets(written))) if (leadsOut(line)) throw new LeadsOut(line);
+    const bytes = await readFile(file);
+    const written = bytes.toString();
+    if (this.of.confined) {
+      if (!readsAlike(bytes)) throw new LeadsOut(basename(file), 'is no plain UTF-8');
+      for (const line of requirementLines(written)) if (leadsOut(line)) throw new LeadsOut(withoutSecrets(line));
+    }
     const text = withoutSecrets(expanded(written, this.of.environment));
     this.#add('text', text);
     for (const line of requirementLines(text)) await this.#line(line, dirname(file));
@@ -73,11 +80,11 @@ class Reading {
   }
 
   async #line(line: string, folder: string): Promise<void> {
-    const nested = NESTED.exec(line)?.[1]?.replace(/^(["'])(.*)\1$/, '$2');
+    const nested = NESTED.exec(line)?.[1];
     if (nested !== undefined) {
-      const further = path(nested, folder);
+      const further = path(unquoted(nested), folder);
       if (this.of.confined && !isWithin(further, this.of.directory)) throw new LeadsOut(line);
-      if (!/^https?:/i.test(nested)) await this.take(further);
+      if (!/^["']?https?:/i.test(nested)) await this.take(further);
       return;
     }
     if (PLAIN_OPTION.test(line) || (PLAIN.test(line) && !(ARCHIVE.test(line) && !line.includes('://')))) return;
@@ -103,11 +110,19 @@ export function withoutSecrets(text: string): string {
   return text.replace(/:\/\/[^/@\s]+@/g, '://');
 }
 
-/** Lines joined at their backslashes, without comments, and with one blank where there are several: no pattern here may take long over a hostile line. */
+/** Lines as pip reads them: joined at their backslashes, without comments. With one blank where there are several: no pattern here may take long over a hostile line. */
 export function requirementLines(text: string): readonly string[] {
-  return text
-    .replace(/\\\r?\n/g, '')
-    .split(/\r?\n/)
+  const lines: string[] = [];
+  let begun = '';
+  for (const line of text.replace(/^\ufeff/, '').split(LINE_BREAK)) {
+    const isComment = /^\s*#/.test(line);
+    const goesOn = line.endsWith('\\') && !isComment;
+    begun += goesOn ? withoutBackslashes(line) : `${isComment ? ' ' : ''}${line}`;
+    if (goesOn) continue;
+    lines.push(begun);
+    begun = '';
+  }
+  return [...lines, begun]
     .map((line) =>
       line
         .replace(/(?:^|\s)#.*$/, '')
@@ -117,10 +132,21 @@ export function requirementLines(text: string): readonly string[] {
     .filter((line) => line !== '');
 }
 
+/** At both ends, as pip does. */
+function withoutBackslashes(line: string): string {
+  let [from, to] = [0, line.length];
+  while (line[from] === '\\') from += 1;
+  while (to > from && line[to - 1] === '\\') to -= 1;
+  return line.slice(from, to);
+}
+
+function unquoted(text: string): string {
+  return text.replace(/^(["'])(.*)\1$/, '$2');
+}
+
 /** What is left of a line that names something local, without option, name, extras and marker. */
 function locationIn(line: string): string {
-  const location = line
-    .replace(/^(?:-e|--editable|-f|--find-links)[ =]?/, '')
+  const location = unquoted(line.replace(/^(?:-e|--editable|-f|--find-links)[ =]?/, ''))
     .replace(/^[\w.-]+(?:\[[^\]]*\])? ?@ ?/, '')
     .replace(/ ?;.*$/, '')
     .replace(/ --.*$/, '');
