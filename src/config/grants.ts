@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { SettingType } from './setting-types.js';
 
@@ -9,7 +10,11 @@ export type IsolationWish = (typeof ISOLATIONS)[number];
 export const SANDBOX_LEVELS = ['standard', 'strict', 'off'] as const;
 export type SandboxLevel = (typeof SANDBOX_LEVELS)[number];
 
-const absolute = z.string().regex(/^\/[^\0]*$/);
+/** All there is would hold the server's own files. */
+const absolute = z
+  .string()
+  .regex(/^\/[^\0]*$/)
+  .refine((path) => resolve(path) !== '/');
 const grant = z.strictObject({
   sandbox: z.enum(SANDBOX_LEVELS).optional(),
   isolation: z.enum(ISOLATIONS).optional(),
@@ -31,7 +36,7 @@ export type Grant = Readonly<z.infer<typeof grant>>;
 /** `{"model": {"network": true}, "*": {…}}` */
 export const grantsByModel: SettingType<ReadonlyMap<string, Grant>> = {
   allowed:
-    'JSON of grants by model name, or `*` for all: `sandbox` (standard, strict, off), `isolation` (thread, process, auto), `network`, `exec` (true, false), `requirements` (archive, anywhere), `read`, `write` (absolute paths), `environment` (names)',
+    'JSON of grants by model name, or `*` for all: `sandbox` (standard, strict, off), `isolation` (thread, process, auto), `network`, `exec` (true, false), `requirements` (archive, anywhere), `read`, `write` (absolute paths, not all of `/`), `environment` (names)',
   read: (text) => {
     try {
       return new Map(Object.entries(z.record(z.string().min(1), grant).parse(JSON.parse(text))));

@@ -183,6 +183,15 @@ describe('settings', () => {
     expect(settings.metricsAddress).toMatchObject({ host: '::1', port: 9 });
   });
 
+  it('grant folders by whole paths, but not all there are', () => {
+    expect(resolved('sconce_grants={"m": {"read": ["/data"], "write": ["/var/m"]}}\n').settings.grants.get('m')).toEqual({
+      read: ['/data'],
+      write: ['/var/m'],
+    });
+    for (const path of ['/', '//', '/data/..', 'data'])
+      expect(() => resolved(`sconce_grants={"m": {"read": ["${path}"]}}\n`), path).toThrow('absolute paths, not all of `/`');
+  });
+
   it('say of each where it came from, and keep secrets to themselves', () => {
     const { settings } = resolved('keystore_pass=hidden\njob_queue_size=5\n');
     const explained = new Map(explainSettings(settings).map((setting) => [setting.key, setting]));

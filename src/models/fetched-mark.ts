@@ -7,13 +7,14 @@ import type { ModelSources, SourceWish } from './model-sources.js';
 
 // What callers of an API have brought into the store lies among the operator's own files. The mark beside it tells them apart, also after a restart that loads the store's names.
 
-/** As `sources.bring`. What a caller of an API named bears a mark in the store; a file:// location names what the operator has already, marked or not. */
-export async function bringMarked(sources: ModelSources, wish: Omit<SourceWish, 'appears'>): Promise<string> {
+/** As `sources.bring`; `wish.appears` may still refuse the name that it takes in the store. What a caller of an API named bears a mark in the store; a file:// location names what the operator has already, marked or not. */
+export async function bringMarked(sources: ModelSources, wish: SourceWish): Promise<string> {
   if (wish.namedBy === 'operator' || isOperatorsFile(wish.url)) return sources.bring(wish);
   let marked: string | undefined;
-  const mark = (name: string): Promise<void> => {
+  const mark = async (name: string): Promise<void> => {
+    await wish.appears?.(name);
     marked = join(wish.store, name);
-    return setMark(marked, wish.url);
+    await setMark(marked, wish.url);
   };
   try {
     return await sources.bring({ ...wish, appears: mark });

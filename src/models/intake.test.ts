@@ -384,6 +384,22 @@ describe('the archives of tenants', () => {
     expect(model.downloadedArchive).toBe(join(acmes, 'dogs.mar'));
   });
 
+  it('are not those that lie in a folder of another’s name, and none comes there under such a name', async () => {
+    const rules = { storeOf: () => undefined, fits };
+    mkdirSync(join(store, 'beta-dogs'));
+    await archive(join(store, 'beta-dogs'), { name: 'weights', handler: 'echo.py' });
+    const elsewhere = join(folder, 'elsewhere');
+    mkdirSync(elsewhere);
+    await archive(elsewhere, { name: 'beta-cats', handler: 'echo.py' });
+    const url = pathToFileURL(join(elsewhere, 'beta-cats.mar')).href;
+
+    await expect(intake({ rules }).admit({ url: 'beta-dogs/weights.mar', modelName: 'acme-x' })).rejects.toMatchObject({ code: LocationRefused.code });
+    await expect(intake({ rules, sources: modelSources(['file://.*']) }).admit({ url, modelName: 'acme-x' })).rejects.toMatchObject({
+      code: LocationRefused.code,
+    });
+    expect(readdirSync(store)).toEqual(['beta-dogs']);
+  });
+
   it('that carry another’s name are not there, be it the file’s or the manifest’s', async () => {
     const rules = { storeOf: () => undefined, fits };
     await archive(store, { name: 'beta-dogs', handler: 'echo.py' });

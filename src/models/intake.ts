@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { NotAuthentic } from '../authenticity/not-authentic.js';
 import { ArchiveUnreadable, LocationRefused } from '../errors/model.js';
 import { SconceError } from '../errors/sconce-error.js';
@@ -57,10 +57,12 @@ export class Intake {
     const assertFits = (archive: string): void => {
       if (wish.modelName && !rules.fits(wish.modelName, archive)) throw LocationRefused({ message: `Model not found at: ${wish.url}` });
     };
-    const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await bringMarked(sources, { ...wish, store, namedBy: wish.namedBy ?? 'api' }) : undefined;
+    // What takes another's name in a store that they share would be found there by that other.
+    const appears = async (name: string): Promise<void> => assertFits(name);
+    const downloaded = AllowedUrls.looksLikeUrl(wish.url) ? await bringMarked(sources, { ...wish, store, namedBy: wish.namedBy ?? 'api', appears }) : undefined;
     let directory: string | undefined;
     try {
-      if (downloaded === undefined) assertFits(stemOf(wish.url));
+      if (downloaded === undefined) assertFits(wish.url);
       const located = locate(downloaded ?? wish.url, store, sources.roots);
       const made = await this.#folders.make(located, wish);
       directory = made.directory;
@@ -121,9 +123,4 @@ export class Intake {
     await this.#folders.remove(model.directory);
     if (deleteDownloaded && model.downloadedArchive !== undefined) await removeFetched(model.downloadedArchive).catch(() => undefined);
   }
-}
-
-/** What a file or folder of the store is called without its ending. */
-function stemOf(location: string): string {
-  return basename(location).replace(/\.(mar|model|tar\.gz|onnx|pt)$/, '');
 }

@@ -2,6 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { aServableModel } from '../../test/fixtures/driven-runner.js';
 import { idleBackend, servingParts } from '../../test/fixtures/serving-parts.js';
 import type { RunnerSpec } from '../backends/backend.js';
+import { DeviceAllocator } from '../backends/device-allocator.js';
+import type { GpuWatch } from '../backends/gpu-watch.js';
 import { NotEnoughDevices } from '../errors/model.js';
 import { ServedVersion } from './served-version.js';
 
@@ -20,6 +22,19 @@ function aParallelVersion(gpuCount: number): ServedVersion {
 afterEach(async () => {
   await served?.stop(AbortSignal.abort(), 0);
   started = [];
+});
+
+it('each worker of a tenant is described with the usage of its own GPU, which it counts from 0', async () => {
+  const asked: number[] = [];
+  const backend = idleBackend();
+  const parts = { ...servingParts({ backend, devices: new DeviceAllocator(5, [1, 3]) }), gpus: { textOf: (gpu: number) => `${asked.push(gpu)}` } as GpuWatch };
+  const limits = { minWorkers: 2, maxWorkers: 2, batchSize: 1, maxBatchDelayMs: 1, responseTimeoutS: 1, startupTimeoutS: 1, queueSize: 1 };
+  served = new ServedVersion(aServableModel({ backend: 'python' }), { ...limits, maxRetryTimeoutS: 1, clientTimeoutMs: 0 }, false, backend, parts);
+  await served.scale(2, 2, undefined);
+
+  served.describe();
+
+  expect(asked).toEqual([1, 3]);
 });
 
 describe('a parallel model on GPUs', () => {

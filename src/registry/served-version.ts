@@ -216,7 +216,7 @@ export class ServedVersion {
           pid: replica.pid ?? -1,
           sandbox: replica.sandbox,
           gpu,
-          gpuUsage: replica.device.kind === 'gpu' ? parts.gpus.textOf(replica.device.visible?.[0] ?? replica.device.id) : 'N/A',
+          gpuUsage: replica.device.kind === 'gpu' ? parts.gpus.textOf(replica.device.visible?.[replica.device.id] ?? replica.device.id) : 'N/A',
         };
       }),
       queue: { remainingCapacity: this.scheduler.remainingCapacity, pendingRequests: this.scheduler.pendingRequests },
