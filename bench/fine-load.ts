@@ -23,5 +23,5 @@ export async function runFine({ url, body, contentType, connections, seconds }: 
   await pool.close();
   latenciesMs.sort((a, b) => a - b);
   const at = (share: number): number => latenciesMs[Math.floor(latenciesMs.length * share)] ?? Number.NaN;
-  return { requestsPerSecond: latenciesMs.length / tookS, p50Ms: at(0.5), p99Ms: at(0.99), failures };
+  return { requests: latenciesMs.length, requestsPerSecond: latenciesMs.length / tookS, p50Ms: at(0.5), p99Ms: at(0.99), failures };
 }

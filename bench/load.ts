@@ -1,6 +1,8 @@
 import autocannon from 'autocannon';
 
 export interface LoadFigures {
+  /** Answered well. */
+  readonly requests: number;
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -27,6 +29,7 @@ export async function run(load: Load): Promise<LoadFigures> {
     duration: load.seconds,
   });
   return {
+    requests: result['2xx'],
     requestsPerSecond: result['2xx'] / result.duration,
     p50Ms: result.latency.p50,
     p99Ms: result.latency.p99,

@@ -1,20 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { familyOf } from './process-family.js';
 
 /** Proportional and resident memory of a process and all its descendants, MiB. */
 export function memoryMib(rootPid: number): { readonly rss: number; readonly pss: number; readonly processes: number } {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  const family = [rootPid];
-  for (const pid of family) for (const [child, parent] of parents) if (parent === pid) family.push(child);
+  const family = familyOf(rootPid);
   let rss = 0;
   let pss = 0;
   for (const pid of family) {
