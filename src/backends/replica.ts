@@ -186,6 +186,7 @@ export class Replica {
         this.options.observer.workerThreadTime(this.name, Math.max(0, performance.now() - sentAtMs - handlerMs));
         sink.done(handlerMs);
       },
+      held: (isHeld) => sink.held?.(isHeld),
     });
   }
 

@@ -86,7 +86,16 @@ export class ThreadRunner implements Runner {
     let takeBack = (): boolean => false;
     // Before the place is taken, which may post at once.
     this.#running.set(batch.id, { batch, sink, leave: () => takeBack() || places.give(tenant) });
-    takeBack = places.take(tenant, () => this.#post(batch));
+    let isHeld = false;
+    let isPosted = false;
+    takeBack = places.take(tenant, () => {
+      isPosted = true;
+      if (isHeld) sink.held?.(false);
+      this.#post(batch);
+    });
+    if (isPosted) return;
+    isHeld = true;
+    sink.held?.(true);
   }
 
   #post(batch: Batch): void {

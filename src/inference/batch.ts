@@ -19,4 +19,6 @@ export interface BatchSink {
   fail(index: number, error: SconceError): void;
   /** `handlerMs`: time in the handler or session, without transport. */
   done(handlerMs: number): void;
+  /** Told where the batch has to wait for others before its worker may compute, and once it may: that time is none of the worker's. */
+  held?(isHeld: boolean): void;
 }

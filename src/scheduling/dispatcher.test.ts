@@ -184,6 +184,21 @@ describe('a dispatcher', () => {
     expect(dispatcher.pendingRequests).toBe(0);
   });
 
+  it('blames no lane for the time in which its batch has to wait for others', () => {
+    const dispatcher = aDispatcher();
+    const lane = new RecordingLane('a');
+    dispatcher.laneReady(lane);
+    const { answer } = offer(dispatcher);
+
+    lane.runs[0]?.sink.held?.(true);
+    vi.advanceTimersByTime(5000);
+    expect([answer.outcome, lane.timeouts]).toEqual([undefined, 0]);
+    lane.runs[0]?.sink.held?.(false);
+    vi.advanceTimersByTime(1100);
+
+    expect([answer.outcome, lane.timeouts]).toEqual(['RESPONSE_TIMEOUT', 1]);
+  });
+
   it('gives a stream its whole time-out again with every part', () => {
     const dispatcher = aDispatcher();
     const lane = new RecordingLane('a');

@@ -23,6 +23,8 @@ export class TurnLoad implements LaneLoad {
   leaving = false;
   onEmpty: (() => void) | undefined;
   readonly #running: Entries[] = [];
+  /** Those that wait for others before they may compute: no clock runs against them. */
+  readonly #held = new Set<Entries>();
   #timer: NodeJS.Timeout | undefined;
   #averageMs: number | undefined;
   /** The lane took too long and is on its way out. */
@@ -63,6 +65,7 @@ export class TurnLoad implements LaneLoad {
 
   lost(loss: LaneLoss): void {
     clearTimeout(this.#timer);
+    this.#held.clear();
     const [ran, ...waited] = this.#running.splice(0);
     for (const pending of ran ?? []) if (!pending.ended) this.host.lostUnder(pending, loss);
     for (const entries of waited) for (const pending of entries) if (!pending.ended) this.host.putBack(pending);
@@ -112,14 +115,19 @@ export class TurnLoad implements LaneLoad {
         }
         this.host.freed(this);
       },
+      held: (isHeld) => {
+        if (isHeld) this.#held.add(entries);
+        else this.#held.delete(entries);
+        if (this.#running[0] === entries) this.#startClock();
+      },
     };
   }
 
   #startClock(): void {
     clearTimeout(this.#timer);
+    const [late] = this.#running;
+    if (late === undefined || this.#held.has(late)) return;
     this.#timer = setTimeout(() => {
-      const late = this.#running[0];
-      if (late === undefined) return;
       this.#condemned = true;
       this.leaving = true;
       for (const pending of late) this.host.fail(pending, ResponseTimedOut({}));
