@@ -2,8 +2,9 @@
 
 The gateway makes a folder for the server in each hierarchy and names them by controller (`memory`, `pids`, `cpu`):
 different folders under cgroup v1, the same one under v2. The parent makes a group per worker below them, in that of the
-worker's tenant where the gateway has made one; the worker enters it before it runs anything of an archive. `cpuset`,
-where it is named, is a hierarchy of its own (v1) with a group for each tenant and none for its workers.
+worker's tenant where the gateway has made one; the worker enters it before it runs anything of an archive, a spare
+(spare.py) before it has its order. `cpuset`, where it is named, is a hierarchy of its own (v1) with a group for each
+tenant and none for its workers.
 """
 
 import contextlib
@@ -27,11 +28,16 @@ class ControlGroup:
         self._cores = cores if tenant and cores is not None and os.path.isdir(cores) else None
         self._tenant_memory = above["memory"] if tenant else None
         self._folders = {controller: os.path.join(folder, name) for controller, folder in above.items()}
+        # As the gateway finds it below the server's own.
+        self.name = os.path.join(tenant, name)
 
-    def make(self, memory_bytes: Optional[int], processes: Optional[int]) -> None:
+    def make(self, memory_bytes: Optional[int] = None, processes: Optional[int] = None) -> None:
         """Makes the folders and writes the limits; OSError when the system doesn't let it."""
         for folder in self._unique():
             os.makedirs(folder, exist_ok=True)
+        self.limit(memory_bytes, processes)
+
+    def limit(self, memory_bytes: Optional[int], processes: Optional[int]) -> None:
         if memory_bytes is not None:
             memory = self._folders["memory"]
             if os.path.exists(os.path.join(memory, "memory.max")):

@@ -128,9 +128,9 @@ class Enclosures:
         """Processes of the parent's that are no workers."""
         return [] if self._namespaces is None else list(self._namespaces.helpers)
 
-    def fork(self, wish: Optional[Wish]) -> int:
-        """As os.fork, into a process namespace where the worker gets one."""
-        return os.fork() if wish is None or self._namespaces is None else self._namespaces.fork()
+    def fork(self) -> int:
+        """As os.fork, into a process namespace where workers get one."""
+        return os.fork() if self._namespaces is None else self._namespaces.fork()
 
     def forked(self) -> None:
         """In the parent, once the gateway has heard of the child: gets ready for the next one."""

@@ -1,8 +1,9 @@
 """The warm parent: one per interpreter. It imports what all workers need once, and forks a worker when told to.
 
-Commands come as JSON lines on stdin, events leave as JSON lines on stdout. It runs no code of an archive, starts no
-threads and touches no GPU, so that its forks are as good as fresh processes. When stdin ends the gateway has gone:
-every worker is killed with all that it started, and the gateway's run directory is removed.
+Commands come as JSON lines on stdin, events leave as JSON lines on stdout. Where workers get control groups, the next
+worker is forked before it is ordered (spare.py). The parent runs no code of an archive, starts no threads and touches
+no GPU, so that its forks are as good as fresh processes. When stdin ends the gateway has gone: every worker is killed
+with all that it started, and the gateway's run directory is removed.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Optional
 from sconce_worker import descendants, linux, other_program, rank_group, worker
 from sconce_worker.enclosure import Enclosures
 from sconce_worker.ending import leave
+from sconce_worker.spare import Spares
 from sconce_worker.warden import Warden
 from sconce_worker.worker_setup import NEEDED_BY_MODELS, ForkOrder, bind, enter, interpreter_path, wish_of
 
@@ -31,9 +33,10 @@ _LEFTOVERS_LIMIT_S = 2.0
 class Parent:
     """State: the workers that live, by pid. Invariant: a pid is signalled only while its process is not yet reaped."""
 
-    def __init__(self, commands: int, events: int, warden: Warden, enclosures: Enclosures) -> None:
+    def __init__(self, commands: int, events: int, warden: Warden, enclosures: Enclosures, spares: Spares) -> None:
         self._warden = warden
         self._enclosures = enclosures
+        self._spares = spares
         self._commands = commands
         self._events = events
         self._pending = b""
@@ -60,12 +63,15 @@ class Parent:
     def serve(self) -> Optional[ForkOrder]:
         """Serves until the gateway ends it or goes: gives None. In a forked worker: gives that worker's order."""
         while not self.gateway_gone:
-            readable, _, _ = select.select([self._commands, self._wakeup], [], [], self._warden.patience_s)
+            readable, _, _ = select.select([self._commands, self._wakeup], [], [], self._patience_s())
             if self._wakeup in readable and signal.SIGTERM in os.read(self._wakeup, 4096):
                 return None
             self._reap()
             self._warden.look()
             if self._commands not in readable:
+                order = self._spares.make(self._forked)
+                if order is not None:
+                    return order
                 continue
             chunk = os.read(self._commands, 65536)
             if not chunk:
@@ -82,32 +88,51 @@ class Parent:
                     self._kill(command["worker"])
                 if command["do"] == "fork":
                     order = ForkOrder(**command["order"])
-                    if self._fork(order):
+                    spare = self._spares.employ(order)
+                    if spare is not None:
+                        self._begun(order, spare)
+                    elif self._fork(order):
                         return order
         return None
 
+    def _patience_s(self) -> Optional[float]:
+        waits = (self._spares.patience_s, self._warden.patience_s)
+        return min((wait for wait in waits if wait is not None), default=None)
+
     def _fork(self, order: ForkOrder) -> bool:
+        """True in the worker."""
         self._warden.prepare(order.worker, order.limits, order.tenant)
         try:
-            with warnings.catch_warnings():
-                # numpy's BLAS keeps idle threads, and sees to its own state when a process forks.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                pid = self._enclosures.fork(wish_of(order))
+            pid = self._forked(order.enclosure is not None)
         except OSError as error:
             self._warden.unborn(order.worker)
             self.tell("unborn", worker=order.worker, why=str(error))
             return False
         if pid == 0:
+            return True
+        self._begun(order, pid)
+        self._enclosures.forked()
+        return False
+
+    def _forked(self, encloses: bool) -> int:
+        """As os.fork; the child has nothing that is the parent's alone."""
+        with warnings.catch_warnings():
+            # numpy's BLAS keeps idle threads, and sees to its own state when a process forks.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = self._enclosures.fork() if encloses else os.fork()
+        if pid == 0:
             for descriptor in (self._commands, self._events, self._wakeup):
                 os.close(descriptor)
             signal.set_wakeup_fd(-1)
             os.close(self._wakeup_end)
-            return True
+            self._spares.let_go()
+        return pid
+
+    def _begun(self, order: ForkOrder, pid: int) -> None:
         self._workers[pid] = order.worker
         self._warden.forked(order.worker, pid)
-        self.tell("forked", worker=order.worker, pid=pid)
-        self._enclosures.forked()
-        return False
+        self.tell("forked", worker=order.worker, pid=pid, group=self._warden.group_of(order.worker))
+        self._spares.ordered(order.tenant)
 
     def _kill(self, worker_key: int) -> None:
         for pid, key in self._workers.items():
@@ -144,6 +169,8 @@ class Parent:
 
     def _end_rest(self, pid: Optional[int]) -> str:
         """Kills all that a worker left when it ended; gives the limit that it struck."""
+        if self._spares.is_one(pid):
+            self._spares.dismiss()
         if pid not in self._workers:
             return "unknown"
         self._enclosures.ended(pid)
@@ -153,6 +180,7 @@ class Parent:
     def end_workers(self) -> None:
         """Kills every worker and, where the system tells of them, every orphan of one; waits for them briefly."""
         deadline = time.monotonic() + _LEFTOVERS_LIMIT_S
+        self._spares.dismiss()
         for pid, key in self._workers.items():
             self._warden.end(key)
             _kill_group(pid)
@@ -248,7 +276,7 @@ def main() -> int:
     gc.freeze()
 
     warden = Warden(arguments.control_groups, enclosures.helpers)
-    parent = Parent(commands, events, warden, enclosures)
+    parent = Parent(commands, events, warden, enclosures, Spares(warden, enclosures, arguments.encloses))
     parent_pid = os.getpid()
     try:
         parent.tell(

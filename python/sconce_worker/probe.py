@@ -19,7 +19,7 @@ def main() -> int:
     folder = os.path.dirname(os.path.abspath(__file__))
     wish = Wish(user=arguments.user, roomBytes=1 << 20, model=folder)
     answer, told = os.pipe()
-    pid = enclosures.fork(wish)
+    pid = enclosures.fork()
     if pid == 0:
         code = 1
         try:

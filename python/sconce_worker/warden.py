@@ -17,9 +17,11 @@ _CLOSE_WITHIN_S = 1.0
 
 
 class _Kept:
-    def __init__(self, limits: Limits, group: Optional[ControlGroup]) -> None:
+    def __init__(self, limits: Limits, group: Optional[ControlGroup], inside: bool = False) -> None:
         self.limits = limits
         self.group = group
+        # The worker is in its group since before it was ordered.
+        self.inside = inside
         self.pid: Optional[int] = None
         # In place of a group, once the worker is there.
         self.watch: Optional[Watch] = None
@@ -28,6 +30,8 @@ class _Kept:
 
 class Warden:
     """One per parent. Of each worker, in this order: prepare, enter (in the worker) and forked (in the parent), ended.
+
+    For a spare: room_for_spare, then `employ` in place of `prepare`, in the parent and in the spare; or `dismiss`.
 
     Invariant: a process that is neither a worker nor below one, nor in a worker's group, is a leftover and is killed.
     """
@@ -38,7 +42,8 @@ class Warden:
         `helpers`: children of the parent that are no workers.
         """
         self._bases = bases
-        self._helpers = frozenset(helpers)
+        self.helpers = set(helpers)
+        self._spares = 0
         self._kept: dict = {}
         self._leaving: list = []
         self._next_look = 0.0
@@ -66,12 +71,40 @@ class Warden:
             _go_first()
         self._kept[worker] = _Kept(wanted, group)
 
+    def room_for_spare(self, tenant: str) -> Optional[ControlGroup]:
+        """A group for a worker that hasn't been ordered yet; None where there are none."""
+        if not self._bases:
+            return None
+        self._spares += 1
+        group = ControlGroup(self._bases, f"spare-{os.getpid()}-{self._spares}", tenant)
+        try:
+            group.make()
+        except OSError:
+            group.remove()
+            return None
+        return group
+
+    def employ(self, worker: int, limits: dict, group: ControlGroup) -> None:
+        """The spare in this group is that worker from now on."""
+        self._kept[worker] = _Kept(Limits(**limits), group, inside=True)
+
+    def dismiss(self, group: ControlGroup) -> None:
+        """Ends a spare that is no worker."""
+        group.kill()
+        if not group.remove():
+            self._leaving.append(group)
+
+    def group_of(self, worker: int) -> str:
+        """Its name below the server's own; "" where it has none."""
+        group = self._kept[worker].group
+        return "" if group is None else group.name
+
     def enter(self, worker: int) -> None:
         """In the forked worker: takes its limits upon itself. OSError: it must not go on."""
         kept = self._kept[worker]
         if kept.group is None:
             be_watched(kept.limits)
-        else:
+        elif not kept.inside:
             kept.group.enter()
         set_resource_limits(kept.limits)
 
@@ -142,7 +175,7 @@ class Warden:
             remove_tree(base)
 
     def _end_leftovers(self, ended: Optional[int]) -> None:
-        known = {kept.pid for kept in self._kept.values()} | self._helpers
+        known = {kept.pid for kept in self._kept.values()} | self.helpers
         known.update(kept.watch.helper for kept in self._kept.values() if kept.watch is not None)
         for kept in self._kept.values():
             known.update([] if kept.group is None else kept.group.members())

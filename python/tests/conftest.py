@@ -1,6 +1,8 @@
-"""What several tests need: stand-ins of packages that can't be installed everywhere, a model to pack, a server."""
+"""What several tests need: stand-ins of packages, a model to pack, a server, control groups."""
 
 import importlib
+import os
+import pathlib
 import re
 import sys
 import textwrap
@@ -78,3 +80,35 @@ def server_folder(tmp_path, monkeypatch):
 def address_of(kind: str, printed: str) -> str:
     """Where the server that printed this listens: kind is Inference, Management or Metrics."""
     return re.search(rf"{kind} API bind to: (\S+)", printed)[1]
+
+
+def _bases():
+    """Folders of this test in the hierarchies of cgroup v1, if it may make some."""
+    own = {}
+    try:
+        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+            _, names, path = line.split(":", 2)
+            own.update(dict.fromkeys(names.split(","), path))
+    except OSError:
+        return None
+    bases = {}
+    for name in ("memory", "pids"):
+        if name not in own:
+            return None
+        base = f"/sys/fs/cgroup/{name}{own[name].rstrip('/')}/sconce-test-{os.getpid()}"
+        try:
+            os.makedirs(base, exist_ok=True)
+        except OSError:
+            return None
+        bases[name] = base
+    return bases
+
+
+@pytest.fixture
+def bases():
+    found = _bases()
+    if found is None:
+        pytest.skip("no control groups of v1 can be made here")
+    yield found
+    for base in found.values():
+        os.rmdir(base)

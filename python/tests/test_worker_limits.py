@@ -242,38 +242,6 @@ time.sleep(600)
     wait_until(lambda: not lives(orphan))
 
 
-def _bases():
-    """Folders of this test in the hierarchies of cgroup v1, if it may make some."""
-    own = {}
-    try:
-        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
-            _, names, path = line.split(":", 2)
-            own.update(dict.fromkeys(names.split(","), path))
-    except OSError:
-        return None
-    bases = {}
-    for name in ("memory", "pids"):
-        if name not in own:
-            return None
-        base = f"/sys/fs/cgroup/{name}{own[name].rstrip('/')}/sconce-test-{os.getpid()}"
-        try:
-            os.makedirs(base, exist_ok=True)
-        except OSError:
-            return None
-        bases[name] = base
-    return bases
-
-
-@pytest.fixture
-def bases():
-    found = _bases()
-    if found is None:
-        pytest.skip("no control groups of v1 can be made here")
-    yield found
-    for base in found.values():
-        os.rmdir(base)
-
-
 def _in_group(group, code):
     child = os.fork()
     if child == 0:

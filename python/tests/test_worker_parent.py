@@ -2,73 +2,12 @@
 
 import json
 import os
-import pathlib
 import signal
-import socket
-import subprocess
 import sys
 
 import pytest
+from parent_process import HOME, ParentProcess
 from processes import lives, wait_until
-
-HOME = pathlib.Path(__file__).parents[1]
-
-
-def _greeting(connection):
-    """The first line and no byte more: the worker's first frame may follow at once."""
-    line = b""
-    while not line.endswith(b"\n"):
-        line += connection.recv(1)
-    return line.decode()
-
-
-class ParentProcess:
-    def __init__(self, run_directory):
-        self.run_directory = run_directory
-        self.server = socket.socket(socket.AF_UNIX)
-        self.server.bind(str(run_directory / "s"))
-        self.server.listen()
-        self.server.settimeout(10)
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "sconce_worker.parent", "--run-directory", run_directory, "--without-torch"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=HOME,
-            env={"PYTHONPATH": str(HOME)},
-        )
-
-    def tell(self, **command):
-        self.process.stdin.write(json.dumps(command).encode() + b"\n")
-        self.process.stdin.flush()
-
-    def event(self):
-        return json.loads(self.process.stdout.readline())
-
-    def fork(self, directory, launch=()):
-        """Forks a worker, or what `launch` makes of it; gives its pid and its connections by name."""
-        self.tell(
-            do="fork",
-            order={
-                "worker": 5,
-                "nonce": "n",
-                "socket_path": str(self.run_directory / "s"),
-                "title": "t",
-                "environment": {"PYTHONPATH": "/of/the/model", "KEPT": "yes"} if launch else {},
-                "python_path": [str(HOME)],
-                "directory": str(directory),
-                "launch": launch,
-            },
-        )
-        forked = self.event()
-        assert forked["event"] == "forked"
-        channels = {}
-        for _ in range(2 if launch else 3):
-            connection, _ = self.server.accept()
-            connection.settimeout(10)
-            key, nonce, name = _greeting(connection).split()
-            assert (key, nonce) == ("5", "n")
-            channels[name] = connection
-        return forked["pid"], channels
 
 
 @pytest.fixture
@@ -76,12 +15,8 @@ def parent(tmp_path):
     run_directory = tmp_path / "run"
     run_directory.mkdir(mode=0o700)
     made = ParentProcess(run_directory)
-    assert made.event()["event"] == "ready"
     yield made
-    made.process.stdin.close()
-    made.process.wait(10)
-    made.process.stdout.close()
-    made.server.close()
+    made.close()
 
 
 def test_a_killed_worker_is_reported_with_its_signal(parent, tmp_path):

@@ -194,7 +194,7 @@ describe('LG5', () => {
   it('without an audit the server says so, and at the level strict it does not start', async () => {
     const server = await aGuardedServer({ sconce_audit_log: 'off' });
     try {
-      expect(server.output).toContain('audit: nobody will know who changed what');
+      await server.outputHas('audit: nobody will know who changed what');
       expect(readdirSync(join(server.folder, 'logs'))).not.toContain('sconce_audit.log');
       server.signal('SIGTERM');
       await server.exited;

@@ -103,6 +103,7 @@ describe.each([
     // What some of them do, they do in programs of their own.
     await server.start({ config: { ...config, sconce_grants: '{"*": {"exec": true}}' } });
     await register({ name: 'good', handler: 'bad/misbehaves.py' });
+    await server.logHas('ts_log.log', /sandbox: workers are held in: |sandbox: not held here: /);
     const [, version] = /held by control groups (v1|v2)/.exec(server.log('ts_log.log')) ?? [];
     holder = version === 'v1' || version === 'v2' ? version : undefined;
   });

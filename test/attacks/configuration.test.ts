@@ -66,7 +66,7 @@ describe('the text of a configuration', () => {
       });
 
       expect((await call(`${server.management}/models`)).status).toBe(400);
-      expect(server.output).toContain('unknown key disable_token_authorisation; did you mean disable_token_authorization?');
+      await server.outputHas('unknown key disable_token_authorisation; did you mean disable_token_authorization?');
     } finally {
       await server.dispose();
     }

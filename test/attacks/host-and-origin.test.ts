@@ -292,7 +292,7 @@ describe('addresses', () => {
       await open.start({ tokens: true, waitForReady: false, config: { inference_address: 'http://0.0.0.0:0', sconce_allow_public_address: 'inference' } });
       const { port } = new URL(open.inference);
 
-      expect(open.output).toMatch(/WARN.*listeners: OPEN TO THE NETWORK.*inference_address=http:\/\/0\.0\.0\.0:0/);
+      await open.outputHas(/WARN.*listeners: OPEN TO THE NETWORK.*inference_address=http:\/\/0\.0\.0\.0:0/);
       expect(await statusOf(`http://127.0.0.1:${port}/ping`, { host: 'balancer.example' })).toBe(400);
       if (outside !== undefined) {
         expect(await statusOf(`http://${outside}:${port}/ping`, {})).toBe(400);

@@ -185,14 +185,15 @@ describe('a hostile handler in the standard sandbox', () => {
     expect(plain.workers[0]).not.toHaveProperty('sandbox');
     expect(asked.workers[0].sandbox.missing).toEqual(process.getuid?.() === 0 ? {} : expect.anything());
     expect(asked.workers[0].sandbox.held).toEqual(expect.arrayContaining(['calls', 'files', 'writes', 'network', 'exec', 'signals']));
-    expect(server.log('ts_log.log')).toMatch(/sandbox: workers are held in: |sandbox: not held here: /);
+    await server.logHas('ts_log.log', /sandbox: workers are held in: |sandbox: not held here: /);
   });
 
   it('is told in one line which grant its archive asks for', async () => {
     const asking = new HostileModel(server, 'asking');
     await asking.register('sconce:\n  needs: { network: true, exec: true }\n');
 
-    expect(server.log('ts_log.log')).toContain(
+    await server.logHas(
+      'ts_log.log',
       'Model asking says that it needs network and exec, and goes without. Permit it with sconce_grants={"asking":{"network":true,"exec":true}}',
     );
     expectRefused(await asking.tries({ do: 'run_programs' }));

@@ -97,7 +97,7 @@ describe('a file that a caller had fetched', () => {
     expect((await server.predict('fetched', json('[1,2,3]'))).text).toBe('[2,4,6]');
     const line =
       'Model fetched runs in a process of its own: it came from a URL that a caller of the API named; sconce_grants={"fetched":{"isolation":"thread"}}';
-    await server.eventually(async () => server.log('ts_log.log').includes(line), 'the log tells it, and the key');
+    await server.logHas('ts_log.log', line);
   });
 
   it('does so too when it is registered again by its name in the store', async () => {

@@ -189,7 +189,7 @@ describe('the operator', () => {
     const { verdict, permittedBy } = report.parse((await server.manage('GET', '/models/permitted/1.0/scan')).json());
     expect([verdict, permittedBy]).toEqual(['dangerous', 'permitted']);
     const told = 'Model permitted is dangerous and is served: sconce_scan_permit has permitted';
-    await server.eventually(async () => server.log('ts_log.log').includes(told), 'the log tells of it');
+    await server.logHas('ts_log.log', told);
     expect(existsSync(canary)).toBe(false);
   });
 

@@ -201,14 +201,14 @@ describe.runIf(IS_ROOT)('the memory of a tenant', () => {
     await server.start({ config: tenantsOf(server, { a: { models: ['a-*'], memory_mb: 400 }, b: { models: ['b-*'] } }) });
     // Nothing to hold it with: that is said, and `strict` would not start.
     if (server.output.includes('memory_mb of a is not held')) return;
-    expect(server.output).toContain('tenant-memory: the workers of a are held to it together');
+    await server.outputHas('tenant-memory: the workers of a are held to it together');
     for (const name of ['a-one', 'a-two', 'b-one']) await serve(server, name);
     const neighbour = await workerOf(server, 'b-one');
 
     expect(await does(server, 'a-one', { do: 'allocate', mb: 250 })).toBe(250);
     await ask(server, 'a-two', { do: 'allocate', mb: 250 });
 
-    await server.eventually(async () => server.log('ts_log.log').includes('the workers of its tenant reached the memory limit'), 'the end is told');
+    await server.logHas('ts_log.log', 'the workers of its tenant reached the memory limit');
     expect(await does(server, 'b-one', { do: 'allocate', mb: 450 })).toBe(450);
     expect(await workerOf(server, 'b-one')).toBe(neighbour);
   });

@@ -319,7 +319,7 @@ describe('two tenants on one server', () => {
 
     expect([after.status, after.text]).toEqual([before.status, before.text]);
     expect(await requests()).toBe(0);
-    expect(server.log('ts_log.log')).toMatch(/the guard "beta-judge" of acme-guarded failed: Model not found: beta-judge/);
+    await server.logHas('ts_log.log', /the guard "beta-judge" of acme-guarded failed: Model not found: beta-judge/);
     expect((await asBeta(`${server.management}/models/beta-judge`, { method: 'DELETE' })).status).toBe(200);
   });
 
@@ -617,7 +617,7 @@ describe('TN6 a store of its own', () => {
       expect((await register(server.beta, 'secret.mar', 'beta-x')).status).toBe(200);
       expect((await register(server.acme, `file://${join(server.store, 'operators.mar')}`, 'acme-fetched')).status).toBe(200);
       expect(existsSync(join(server.folder, 'acmes', 'operators.mar'))).toBe(true);
-      expect(server.log('ts_log.log')).toMatch(/tenants: acme, beta: each sees and uses what it owns/);
+      await server.logHas('ts_log.log', /tenants: acme, beta: each sees and uses what it owns/);
 
       server.signal('SIGTERM');
       await server.exited;
@@ -642,7 +642,7 @@ it.each([
     writeFileSync(join(server.folder, 'tenants.yaml'), content);
 
     await expect(server.start({ config: { sconce_tenants: 'tenants.yaml' } })).rejects.toThrow(fault);
-    expect(server.output).toContain(`sconce_tenants=${join(server.folder, 'tenants.yaml')}`);
+    await server.outputHas(`sconce_tenants=${join(server.folder, 'tenants.yaml')}`);
   } finally {
     await server.dispose();
   }

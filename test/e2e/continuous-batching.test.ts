@@ -111,7 +111,7 @@ describe('a model with continuous batching', () => {
     expect(stayed.map(({ text }) => text)).toEqual([words(200), words(200), words(40), words(40)]);
     expect(await pending('tokens')).toBe(0);
     expect((await handlerOf('tokens')).cached).toBe(0);
-    expect(server.log('model_log.log')).toMatch(/left: \d of \d/);
+    await server.logHas('model_log.log', /left: \d of \d/);
   });
 
   it('describes itself once, between the steps of others', async () => {

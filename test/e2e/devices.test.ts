@@ -84,7 +84,7 @@ describe.runIf(process.platform === 'linux' && availableParallelism() > 1)('cpu_
     expect(new Set(two).size).toBe(2);
     expect((await ask(server, 'bound')).cores).toEqual(alone.cores);
     expect([...statuses]).toEqual([200]);
-    expect(server.log('ts_log.log')).toContain('cpu_launcher_args: without effect here: --enable_jemalloc');
+    await server.logHas('ts_log.log', 'cpu_launcher_args: without effect here: --enable_jemalloc');
   });
 });
 

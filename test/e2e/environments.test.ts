@@ -95,8 +95,8 @@ describe('requirements of an archive', () => {
         .filter((name) => name !== '__pycache__')
         .sort(),
     ).toEqual(['MAR-INF', 'requirements.txt', 'surroundings.py']);
-    expect(installed('shady').join('\n')).toContain('Successfully installed colours-1.0 shades-1.0 typing_extensions-0.1 yaml-0.1');
-    expect(installed('shady').at(-1)).toBe('Installed custom pip packages for model shady');
+    await expect.poll(() => installed('shady').join('\n')).toContain('Successfully installed colours-1.0 shades-1.0 typing_extensions-0.1 yaml-0.1');
+    await expect.poll(() => installed('shady').at(-1)).toBe('Installed custom pip packages for model shady');
   });
 
   it('of two models may conflict', async () => {
@@ -122,9 +122,9 @@ describe('requirements of an archive', () => {
       ['old-too', 1],
       ['new', 1],
     ] as const)
-      expect(afterInstalling(model)).toEqual(
-        Array(times).fill(expect.stringContaining(`Found the Python environment of model ${model}, nothing is installed: `)),
-      );
+      await expect
+        .poll(() => afterInstalling(model))
+        .toEqual(Array(times).fill(expect.stringContaining(`Found the Python environment of model ${model}, nothing is installed: `)));
   });
 
   it('that cannot be installed fail the registration with the reason, leave nothing behind, and can be put right', async () => {
@@ -139,7 +139,9 @@ describe('requirements of an archive', () => {
         message: 'Custom pip package installation failed for model picky (ERROR: No matching distribution found for colours==9)',
       },
     ]);
-    expect(installed('picky').join('\n')).toContain('Could not find a version that satisfies the requirement colours==9 (from versions: 1.0, 2.0)');
+    await expect
+      .poll(() => installed('picky').join('\n'))
+      .toContain('Could not find a version that satisfies the requirement colours==9 (from versions: 1.0, 2.0)');
     expect((await server.manage('GET', '/models/picky')).status).toBe(404);
     expect(cached()).toEqual(before);
     expect(readdirSync(server.store).sort()).toEqual([...models, 'picky.mar'].sort());
@@ -189,15 +191,14 @@ describe('a model with a virtual environment', () => {
     expect(readlinkSync(join(directory, 'venv'))).toContain(environments());
     expect(modules.colours).toEqual({ version: '1.0', file: expect.stringContaining(prefix) });
     expect(modules.torch?.version).toMatch(/^2\./);
-    expect(installed('venv').slice(-2)).toEqual([
-      expect.stringMatching(/^Created virtual environment for model venv: /),
-      'Installed custom pip packages for model venv',
-    ]);
+    await expect
+      .poll(() => installed('venv').slice(-2))
+      .toEqual([expect.stringMatching(/^Created virtual environment for model venv: /), 'Installed custom pip packages for model venv']);
     const three = await surroundings('venv3', 'colours');
     expect(three.executable).toBe(join(three.directory, 'venv', 'bin', 'python'));
     expect(three.modules.colours?.version).toBe('1.0');
     // The literal python3 is another interpreter.
-    expect(installed('venv3').join('\n')).toContain('Created virtual environment for model venv3');
+    await expect.poll(() => installed('venv3').join('\n')).toContain('Created virtual environment for model venv3');
     expect(cached()).toHaveLength(made.length + 1);
   });
 
@@ -205,7 +206,7 @@ describe('a model with a virtual environment', () => {
     await restarted({}, { args: ['--models', 'venv.mar'] });
 
     expect((await surroundings('venv', 'colours', 'torch')).modules).toMatchObject({ colours: { version: '1.0' }, torch: { version: expect.any(String) } });
-    expect(afterInstalling('venv')).toEqual([expect.stringContaining('Found the Python environment of model venv, nothing is installed: ')]);
+    await expect.poll(() => afterInstalling('venv')).toEqual([expect.stringContaining('Found the Python environment of model venv, nothing is installed: ')]);
   });
 
   it('that has no requirements gets one without installing', async () => {
@@ -214,7 +215,7 @@ describe('a model with a virtual environment', () => {
     const { executable, directory } = await surroundings('bare');
 
     expect(executable).toBe(join(directory, 'venv', 'bin', 'python'));
-    expect(installed('bare').slice(1)).toEqual([expect.stringMatching(/^Created virtual environment for model bare: /)]);
+    await expect.poll(() => installed('bare').slice(1)).toEqual([expect.stringMatching(/^Created virtual environment for model bare: /)]);
   });
 });
 
@@ -337,7 +338,7 @@ def build_wheel(folder, *_settings):
     expect(await server.exited).toBe(0);
     expect(alive(pid)).toBe(false);
     expect(cached()).toEqual(before);
-    expect(server.output).toContain('Failed to load model: slow.mar: Custom pip package installation failed for model slow (the server is stopping)');
+    await server.outputHas('Failed to load model: slow.mar: Custom pip package installation failed for model slow (the server is stopping)');
     clean();
   });
 
@@ -356,6 +357,6 @@ def build_wheel(folder, *_settings):
     await registered('slow.mar');
 
     expect((await surroundings('slow', 'slow')).modules.slow?.version).toBe('1.0');
-    expect(installed('slow').join('\n').length).toBeGreaterThan(200 * 1024);
+    await expect.poll(() => installed('slow').join('\n').length).toBeGreaterThan(200 * 1024);
   });
 });

@@ -169,7 +169,7 @@ describe('an answer', () => {
 
     const answer = await server.predict('failing', { body: 'x' });
     const id = String(answer.headers['x-request-id']);
-    await server.eventually(async () => server.log('model_log.log').includes(`request_id=${id}`), 'the log names the request');
+    await server.logHas('model_log.log', `request_id=${id}`);
 
     expect(answer.json()).toEqual({ code: 503, type: 'InternalServerException', message: 'Prediction failed' });
     const lines = server

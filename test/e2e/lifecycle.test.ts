@@ -57,7 +57,7 @@ describe('the start', () => {
     await server.start({ args: ['--models', `missing=missing.mar`, `good=${file}`] });
 
     expect((await server.predict('good')).text).toBe('ok');
-    expect(server.output).toContain('Failed to load model: missing.mar');
+    await server.outputHas('Failed to load model: missing.mar');
   });
 
   it('does not unpack an archive again that it has unpacked before', async () => {

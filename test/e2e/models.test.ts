@@ -207,7 +207,7 @@ describe('PyTorch models', () => {
       expect(refused.json()).toMatchObject({ code: 400, type: 'ModelException' });
       expect(refused.text).toContain('Custom pip package installation failed for model broken (ERROR: ');
       expect((await strict.manage('GET', '/models/broken')).status).toBe(404);
-      await strict.eventually(async () => strict.log('model_log.log').includes('no-such-wheel'), 'the model log says why');
+      await strict.logHas('model_log.log', 'no-such-wheel');
     } finally {
       await strict.dispose();
     }

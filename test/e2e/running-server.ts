@@ -149,7 +149,11 @@ export class RunningServer {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const child = this.#child;
-    this.#exit = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
+    // What it said last is read once its pipes are closed; a process that outlives it and holds them must not keep anybody waiting.
+    this.#exit = new Promise((resolve) => {
+      child.on('close', (code) => resolve(code));
+      child.on('exit', (code) => setTimeout(() => resolve(code), 1000));
+    });
     const collect = (chunk: Buffer) => {
       this.output += chunk.toString();
     };
@@ -163,13 +167,13 @@ export class RunningServer {
   }
 
   /** Resolves when the output holds `text`; rejects when the server ends first or 60 s pass. */
-  async outputHas(text: string): Promise<void> {
+  async outputHas(text: string | RegExp): Promise<void> {
     let ended = false;
     void this.#exit.then(() => {
       ended = true;
     });
     await this.eventually(async () => {
-      if (this.output.includes(text)) return true;
+      if (has(this.output, text)) return true;
       if (ended) throw new Error(`the server ended before it said "${text}":\n${this.output}`);
       return false;
     }, `the output holds "${text}"`);
@@ -186,6 +190,11 @@ export class RunningServer {
 
   manage(method: string, path: string, options: CallOptions = {}): Promise<HttpResult> {
     return call(`${this.management}${path}`, { ...options, method });
+  }
+
+  /** Resolves when the log holds `text`: lines are written in blocks, a moment after what they tell of. */
+  logHas(name: string, text: string | RegExp): Promise<void> {
+    return this.eventually(async () => has(this.log(name), text), `${name} holds "${text}"`);
   }
 
   log(name: string): string {
@@ -213,4 +222,8 @@ export class RunningServer {
     if (address === undefined) throw new Error(`the server told no ${name} address:\n${this.output}`);
     return address;
   }
+}
+
+function has(whole: string, text: string | RegExp): boolean {
+  return typeof text === 'string' ? whole.includes(text) : text.test(whole);
 }

@@ -67,7 +67,7 @@ const register = (url: string, more = '') => server.manage('POST', `/models?url=
 describe('a model on S3', () => {
   it('is served from the start, and its coming is told', async () => {
     expect((await server.predict('echo', { body: 'hello' })).status).toBe(200);
-    expect(server.output).toMatch(/Fetched s3:\/\/models\/team%20a\/echo\.mar: \d\.\d MiB in/);
+    await server.outputHas(/Fetched s3:\/\/models\/team%20a\/echo\.mar: \d\.\d MiB in/);
   });
 
   it('may be a folder, which is served as one', async () => {

@@ -76,7 +76,7 @@ describe('a server that is started again', () => {
     expect((await server.manage('GET', '/models/two')).json()).toMatchObject([
       { modelVersion: '2.0', minWorkers: 2, maxWorkers: 3, batchSize: 8, maxBatchDelay: 5, responseTimeout: 33, jobQueueStatus: { remainingCapacity: 7 } },
     ]);
-    expect(server.output).toContain('config.properties is not read: the newest snapshot goes before it');
+    await server.outputHas('config.properties is not read: the newest snapshot goes before it');
     expect(reasons()).toEqual(['startup.cfg', ...Array.from({ length: 6 }, () => 'snapshot.cfg'), 'shutdown.cfg', 'startup.cfg']);
   });
 
@@ -119,7 +119,7 @@ describe('a server that is started again', () => {
     writeFileSync(join(server.store, file), 'no archive');
 
     await server.start({ snapshots: 'restore' });
-    expect(server.output).toContain(`Failed to load model: ${file}`);
+    await server.outputHas(`Failed to load model: ${file}`);
     expect((await server.predict('good')).text).toBe('ok');
     expect((await server.predict('m')).status).toBe(404);
     await stop();
@@ -153,14 +153,14 @@ describe("KServe's config.properties", () => {
     await server.start({ config: { model_snapshot: HAND_WRITTEN(file) } });
 
     expect((await server.manage('GET', '/models/mnist')).json()).toMatchObject([{ modelVersion: '3.5', batchSize: 2 }]);
-    expect(server.output).toContain(`${file} is version 3.5, not 1.0 as the snapshot says: model mnist is served as 3.5`);
+    await server.outputHas(`${file} is version 3.5, not 1.0 as the snapshot says: model mnist is served as 3.5`);
   });
 
   it('with no model in it starts empty', async () => {
     await server.start({ config: { load_models: 'all', model_snapshot: '{"name":"startup.cfg","modelCount":0,"models":{}}' } });
 
     expect((await server.manage('GET', '/models')).json()).toEqual({ models: [] });
-    expect(server.output).toContain('Model snapshot is empty.');
+    await server.outputHas('Model snapshot is empty.');
   });
 });
 
@@ -181,7 +181,7 @@ describe('a snapshot that cannot be restored', () => {
     rmSync(join(server.store, 'm.mar'));
 
     expect(await refusedStart()).toBe(1);
-    expect(server.output).toContain(
+    await server.outputHas(
       `Invalid snapshot: ${newest}: Model archive file for model :m, version :1.0 not found in model store: no m.mar in ${server.store} (the file is left as it is`,
     );
   });
@@ -227,7 +227,7 @@ it('a folder of logs that cannot hold snapshots is warned of, and the server run
 
   await server.start({ snapshots: 'write' });
 
-  expect(server.output).toContain('The startup snapshot could not be written to');
+  await server.outputHas('The startup snapshot could not be written to');
   expect((await server.manage('POST', `/models?url=${file}&initial_workers=1`)).status).toBe(200);
   expect((await server.predict('m')).text).toBe('ok');
   await stop();

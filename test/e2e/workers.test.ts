@@ -147,7 +147,7 @@ describe('a Python worker', () => {
     expect(status).toBe(500);
     expect(text).toContain('Failed to start workers for model broken version: 1.0');
     expect((await server.manage('GET', '/models/broken')).status).toBe(404);
-    expect(server.log('model_log.log')).toContain('no weights here');
+    await server.logHas('model_log.log', 'no weights here');
   });
 
   it('dead for good answers its callers with 503 in time', async () => {

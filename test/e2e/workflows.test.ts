@@ -198,7 +198,7 @@ describe('the client of a workflow', () => {
     );
     // The first step's worker takes this one when it is done with the one before.
     expect((await run('hung')).json()).toEqual({ trail: ['a of 1', 'b of 1'] });
-    await server.eventually(async () => server.log('model_log.log').includes('step hung__b'), 'the log has the second step');
+    await server.logHas('model_log.log', 'step hung__b');
     expect(server.log('model_log.log').match(/step hung__a/g)).toHaveLength(2);
     expect(server.log('model_log.log').match(/step hung__b/g)).toHaveLength(1);
   });

@@ -1,5 +1,4 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { BackendUnavailable } from '../../errors/backend.js';
@@ -72,6 +71,9 @@ export interface ParentOptions {
   readonly log: Log;
 }
 
+/** The name of a worker's control group below the server's, '' for none. */
+const GROUP = /^$|^(?:tenant-[^/]+\/)?(?:worker|spare)-[\d-]+$/;
+
 const parentEvent = z.discriminatedUnion('event', [
   z.object({
     event: z.literal('ready'),
@@ -81,7 +83,7 @@ const parentEvent = z.discriminatedUnion('event', [
     torchProblem: z.string().nullable(),
     ownRoots: z.boolean(),
   }),
-  z.object({ event: z.literal('forked'), worker: z.int(), pid: z.int().min(2) }),
+  z.object({ event: z.literal('forked'), worker: z.int(), pid: z.int().min(2), group: z.string().regex(GROUP) }),
   z.object({ event: z.literal('unborn'), worker: z.int(), why: z.string() }),
   z.object({
     event: z.literal('exited'),
@@ -114,7 +116,7 @@ export class WarmParent {
   #alive = true;
   #lastWords = '';
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
-  readonly #workers = new Map<number, { readonly watch: ProcessWatch; readonly tenant: string; pid: number | undefined }>();
+  readonly #workers = new Map<number, { readonly watch: ProcessWatch; group: string; pid: number | undefined }>();
 
   constructor(private readonly options: ParentOptions) {
     const { interpreter, pythonHome, runDirectory, environment, withTorch, groups, encloses, log } = options;
@@ -172,7 +174,7 @@ export class WarmParent {
 
   fork(order: ForkOrder, watch: ProcessWatch): void {
     if (!this.#alive) return watch.exited(UNKNOWN_END);
-    this.#workers.set(order.worker, { watch, tenant: order.tenant, pid: undefined });
+    this.#workers.set(order.worker, { watch, group: '', pid: undefined });
     this.#tell({ do: 'fork', order });
   }
 
@@ -209,6 +211,7 @@ export class WarmParent {
     if (worker === undefined) return;
     if (event.event === 'forked') {
       worker.pid = event.pid;
+      worker.group = event.group;
       return worker.watch.forked(event.pid);
     }
     this.#workers.delete(event.worker);
@@ -224,12 +227,12 @@ export class WarmParent {
 
   #ended(): void {
     this.#alive = false;
-    const orphans = [...this.#workers];
+    const orphans = [...this.#workers.values()];
     this.#workers.clear();
-    for (const [key, { watch, tenant, pid }] of orphans) {
+    for (const { watch, group, pid } of orphans) {
       // On Linux the kernel has killed it with its parent, but not what it had started.
       killWithGroup(pid);
-      void this.options.groups?.end(join(tenant, `worker-${key}`));
+      if (group !== '') void this.options.groups?.end(group);
       watch.exited(UNKNOWN_END);
     }
   }
