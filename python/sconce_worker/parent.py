@@ -19,7 +19,7 @@ import time
 import warnings
 from typing import Optional
 
-from sconce_worker import descendants, linux, other_program, rank_group, worker
+from sconce_worker import descendants, late_site, linux, other_program, rank_group, worker
 from sconce_worker.enclosure import Enclosures
 from sconce_worker.ending import leave
 from sconce_worker.spare import Spares
@@ -260,6 +260,9 @@ def main() -> int:
     parser.add_argument("--run-directory", required=True, help="removed when the gateway goes without a word")
     parser.add_argument("--without-torch", action="store_true", help="leave importing torch to the workers")
     parser.add_argument("--control-groups", type=json.loads, default={}, help="folder of each controller, as JSON")
+    parser.add_argument(
+        "--late-site", metavar="PYTHON", default="", help="of an environment for workers alone; with -S"
+    )
     parser.add_argument("--encloses", action="store_true", help="get ready to enclose workers in sandboxes")
     arguments = parser.parse_args()
     commands, events = _private_streams()
@@ -270,7 +273,7 @@ def main() -> int:
     warm_modules, problem = _import_for_models(not arguments.without_torch)
     linux.adopt_orphans()
     if arguments.encloses:
-        enclosures.survey(sys.path)
+        enclosures.survey([*sys.path, *(late_site.folders(arguments.late_site) if arguments.late_site else ())])
     # What is frozen isn't touched by collections: its pages stay shared between parent and workers.
     gc.collect()
     gc.freeze()
@@ -299,9 +302,9 @@ def main() -> int:
             other_program.launch(order, parent_pid, enclosures)
             leave(1)
         if order.launch:
-            rank_group.launch(order, parent_pid, enclosures)
+            rank_group.launch(order, parent_pid, enclosures, arguments.late_site or sys.executable)
         wish = wish_of(order)
-        data, pid, report = enter(order, parent_pid, search_path, enclosures)
+        data, pid, report = enter(order, parent_pid, search_path, enclosures, arguments.late_site)
         told = None if report is None else report._asdict()
         leave(worker.run(data, pid=pid, report=told, wish=wish))
     if parent.gateway_gone:

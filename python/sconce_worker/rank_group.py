@@ -7,7 +7,6 @@ started ends as what any worker started (warden.py).
 import json
 import os
 import secrets
-import sys
 import tempfile
 from typing import NamedTuple, Optional
 
@@ -15,7 +14,7 @@ from sconce_worker.enclosure import Enclosures
 from sconce_worker.worker_setup import ForkOrder, begin_session, connect, connect_streams, wish_of
 
 
-def launch(order: ForkOrder, parent_pid: int, enclosures: Enclosures) -> None:
+def launch(order: ForkOrder, parent_pid: int, enclosures: Enclosures, interpreter: str) -> None:
     """Replaces this freshly forked process by the interpreter with the arguments `order.launch`; doesn't return.
 
     The working directory and the search path stay the parent's, so that torchrun imports nothing of an archive.
@@ -35,7 +34,7 @@ def launch(order: ForkOrder, parent_pid: int, enclosures: Enclosures) -> None:
         os.chdir(here)
     _hand_over(order, lines, report)
     inherited = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-    os.execve(sys.executable, [sys.executable, *order.launch], {**environment, **inherited})
+    os.execve(interpreter, [interpreter, *order.launch], {**environment, **inherited})
 
 
 def _hand_over(order: ForkOrder, lines: list, report) -> None:

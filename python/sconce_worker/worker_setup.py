@@ -13,7 +13,7 @@ import socket
 import sys
 from typing import NamedTuple, Optional
 
-from sconce_worker import linux
+from sconce_worker import late_site, linux
 from sconce_worker.enclosure import Enclosures, Report, Wish
 from sconce_worker.output import OutputHandler
 
@@ -64,11 +64,13 @@ class Entered(NamedTuple):
     report: Optional[Report]
 
 
-def enter(order: ForkOrder, parent_pid: int, interpreter_path: list, enclosures: Enclosures) -> Entered:
+def enter(
+    order: ForkOrder, parent_pid: int, interpreter_path: list, enclosures: Enclosures, environment: str = ""
+) -> Entered:
     """Turns this process into the worker of `order`.
 
-    `interpreter_path` is the module search path without what PYTHONPATH added to it. Ends the process when the
-    parent has gone meanwhile.
+    `interpreter_path` is the module search path without what PYTHONPATH added to it; `environment`: the interpreter of
+    the virtual environment that it is to be in, if it isn't yet. Ends the process when the parent has gone meanwhile.
     """
     begin_session(parent_pid)
     pid = linux.pid_outside()
@@ -82,7 +84,8 @@ def enter(order: ForkOrder, parent_pid: int, interpreter_path: list, enclosures:
     if wish is not None:
         report = enclosures.enter(wish, order.directory, [data.fileno()])
         os.environ.update(enclosures.environment(wish))
-    settle(order, interpreter_path)
+    packages = late_site.take_up(environment) if environment else []
+    settle(order, [*interpreter_path, *packages])
     _reseed()
     return Entered(data, pid, report)
 

@@ -10,6 +10,8 @@ export interface ModelPython {
   readonly interpreter: string;
   /** Folder of packages installed for the model: comes right behind the model's directory on its module path. */
   readonly packages: string | undefined;
+  /** Starts its workers' parent, where the code of its virtual environment is for sandboxes alone: the interpreter that made it. Otherwise undefined. */
+  readonly startedBy?: string | undefined;
 }
 
 /** What the intake makes of an archive: unpacked, checked and described. Nothing of the archive has been executed. */

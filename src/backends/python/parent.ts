@@ -63,6 +63,8 @@ export interface ParentOptions {
   readonly runDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly withTorch: boolean;
+  /** The interpreter of an environment that workers enter when they are enclosed, and the parent never. */
+  readonly virtualEnvironment: string | undefined;
   readonly groups: ControlGroups | undefined;
   /** Gets ready to enclose workers in sandboxes. */
   readonly encloses: boolean;
@@ -119,12 +121,14 @@ export class WarmParent {
   readonly #workers = new Map<number, { readonly watch: ProcessWatch; group: string; pid: number | undefined }>();
 
   constructor(private readonly options: ParentOptions) {
-    const { interpreter, pythonHome, runDirectory, environment, withTorch, groups, encloses, log } = options;
+    const { interpreter, pythonHome, runDirectory, environment, withTorch, virtualEnvironment, groups, encloses, log } = options;
     const args = ['-u', '-m', 'sconce_worker.parent', '--run-directory', runDirectory, ...(withTorch ? [] : ['--without-torch'])];
+    if (virtualEnvironment !== undefined) args.push('--late-site', virtualEnvironment);
     if (groups !== undefined) args.push('--control-groups', JSON.stringify(foldersOf(groups)));
     if (encloses) args.push('--encloses');
     // Detached: a session of its own, so that a signal from the terminal reaches the gateway alone.
-    this.#child = spawn(interpreter, args, { cwd: pythonHome, env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const words = virtualEnvironment === undefined ? args : ['-S', ...args];
+    this.#child = spawn(interpreter, words, { cwd: pythonHome, env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     const child = this.#child;
     const errors = new OutputLines((line) => {
       this.#lastWords = line;

@@ -17,7 +17,8 @@ interface Kept {
 }
 
 /**
- * The warm parents: one per interpreter, and a second one without torch for models that bring modules of the same names as torch and its dependencies.
+ * The warm parents: one per interpreter, and a second one without torch for models that bring modules of the same names as torch and its dependencies. One
+ * of a virtual environment into which an archive had packages installed runs nothing of it: its workers enter it when they are enclosed.
  * A parent that has died is replaced when it is next asked for. Each tenant has parents of its own: what a worker was told to start with (its environment, its
  * folders) has passed through the memory of its parent, and what is forked from there later can find it.
  */
@@ -30,9 +31,13 @@ export class Parents {
   /** The parent to fork the model's workers from, ready. Rejects with BackendUnavailable. */
   async parentFor(model: ServableModel): Promise<WarmParent> {
     const interpreter = this.#interpreterOf(model);
-    const warm = this.options.warmImports;
     const tenant = tenantNameOf(model.tenant);
-    const first = this.#get(tenant, interpreter, warm);
+    if (model.python?.startedBy !== undefined) {
+      const apart = this.#get(tenant, model.python.startedBy, false, model.python.interpreter);
+      await apart.ready;
+      return apart;
+    }
+    const first = this.#get(tenant, interpreter, this.options.warmImports);
     const { warmModules } = await first.ready;
     if (warmModules.size === 0 || !(await brings(model, warmModules))) return first;
     const cold = this.#get(tenant, interpreter, false);
@@ -69,9 +74,9 @@ export class Parents {
     return model.runtime === 'python3' ? 'python3' : this.options.interpreter;
   }
 
-  #get(tenant: string, interpreter: string, withTorch: boolean): WarmParent {
+  #get(tenant: string, interpreter: string, withTorch: boolean, environment?: string): WarmParent {
     if (this.#ended) throw BackendUnavailable({ backend: 'python', why: 'it is stopped' });
-    const key = keyOf(tenant, interpreter, withTorch);
+    const key = keyOf(tenant, interpreter, withTorch, environment);
     const found = this.#kept.get(key);
     if (found?.parent.alive) {
       this.#watchIdle(key, found);
@@ -79,15 +84,15 @@ export class Parents {
     }
     clearTimeout(found?.idleTimer);
     const { pythonHome, runDirectory, confinement, sandbox, log } = this.options;
-    const environment = parentEnvironment(this.options);
     const onIdle = () => this.#watchIdle(key, kept);
     const kept: Kept = {
       parent: new WarmParent({
         interpreter,
         pythonHome,
         runDirectory,
-        environment,
+        environment: parentEnvironment(this.options),
         withTorch,
+        virtualEnvironment: environment,
         groups: confinement.groups,
         encloses: sandbox !== undefined,
         onIdle,
@@ -112,8 +117,8 @@ export class Parents {
   }
 }
 
-function keyOf(tenant: string, interpreter: string, withTorch: boolean): string {
-  return JSON.stringify([tenant, interpreter, withTorch]);
+function keyOf(tenant: string, interpreter: string, withTorch: boolean, environment?: string): string {
+  return JSON.stringify([tenant, interpreter, withTorch, environment]);
 }
 
 /** Whether the model's folder, or its installed packages, hold a module that an import by its code must find before the parent's. */

@@ -4,7 +4,7 @@ import type { InterpreterFacts } from './interpreters.js';
 import { description, type Requirements, withoutSecrets } from './requirements.js';
 
 /** Another number makes every cached environment anew. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** Of SHA-256: half of it tells environments apart, and paths in a virtual environment must not get long. */
 const KEY_CHARACTERS = 32;
 /** Besides PIP_*: what changes which packages an interpreter sees. */
@@ -16,12 +16,14 @@ export interface KeyParts {
   readonly inVenv: boolean;
   readonly interpreter: InterpreterFacts;
   readonly requirements: Requirements | undefined;
+  /** No package was built for it. */
+  readonly confined: boolean;
   readonly wheelFolder: string | undefined;
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** Hash of everything that an environment is made from. Environments of the same key are the same. */
-export async function environmentKey({ root, inVenv, interpreter, requirements, wheelFolder, environment }: KeyParts): Promise<string> {
+export async function environmentKey({ root, inVenv, interpreter, requirements, confined, wheelFolder, environment }: KeyParts): Promise<string> {
   const settings = Object.entries(environment)
     .filter(([name]) => name.startsWith('PIP_') || PYTHON_NEEDS.has(name))
     .map(([name, value]) => [name, withoutSecrets(value)])
@@ -33,7 +35,9 @@ export async function environmentKey({ root, inVenv, interpreter, requirements, 
     interpreter.identity,
     // A virtual environment holds only what its base has not.
     inVenv ? await distributions(interpreter.packageFolders) : [],
-    ...(requirements === undefined ? [] : [requirements.digest, settings, wheelFolder === undefined ? '' : await description(wheelFolder)]),
+    ...(requirements === undefined
+      ? []
+      : [requirements.digest, confined ? 'wheels' : 'any', settings, wheelFolder === undefined ? '' : await description(wheelFolder)]),
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, KEY_CHARACTERS);
 }

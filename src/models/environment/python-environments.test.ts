@@ -106,7 +106,7 @@ describe('requirements', { timeout: PATIENCE_MS }, () => {
     expect(python).toEqual({ interpreter: given, packages });
     expect(lines).toEqual([
       `Making the Python environment of model dogs: ${join(cache(), key)}`,
-      `called -m pip install --disable-pip-version-check --no-input -U -t ${packages} -r ${join(directory(), 'requirements.txt')}`,
+      `called -m pip install --disable-pip-version-check --no-input -U -t ${packages} -r ${join(directory(), 'requirements.txt')} --only-binary :all:`,
       `hello from ${directory()}`,
       'Installed custom pip packages for model dogs',
     ]);
@@ -213,9 +213,10 @@ describe('requirements', { timeout: PATIENCE_MS }, () => {
   it('that install a folder of the archive for editing do not outlive the server', async () => {
     requires('-e ./mine\n');
 
-    const python = await prepare(started());
+    const python = await prepare(started({ mayLeadOut: () => true }));
 
     expect(python?.packages).toContain(join(folder, 'work', 'environments'));
+    expect(calls().join()).not.toContain('--only-binary');
     expect(cached()).toEqual([]);
   });
 

@@ -26,7 +26,7 @@ export interface PythonEnvironmentsOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Install requirements of archives. */
   readonly install: boolean;
-  /** Whether the operator lets the requirements of a model name indexes, addresses and files of their own. */
+  /** Whether the operator lets the requirements of a model name indexes, addresses and files of their own, and run their code as the server. */
   readonly mayLeadOut: (model: string) => boolean;
   /** Install from this folder alone, absolute. */
   readonly wheelFolder: string | undefined;
@@ -52,6 +52,8 @@ interface Wanted {
   readonly interpreter: InterpreterFacts;
   readonly inVenv: boolean;
   readonly requirements: Requirements | undefined;
+  /** Nothing that the requirements bring is run as the server, now or later. */
+  readonly confined: boolean;
   readonly folders: MarkedFolders;
   readonly key: string;
   readonly home: string;
@@ -96,13 +98,16 @@ export class PythonEnvironments {
     if (!inVenv && !isInstalled) return { interpreter, packages: undefined };
     const wanted = await this.#wanted(model, facts, inVenv);
     await this.#make(wanted, wish.signal);
-    if (inVenv) return { interpreter: await this.#venvInterpreter(wanted, wish.ownsFolder), packages: undefined };
+    if (inVenv) {
+      const startedBy = wanted.confined ? interpreter : undefined;
+      return { interpreter: await this.#venvInterpreter(wanted, wish.ownsFolder), packages: undefined, startedBy };
+    }
     await assertInside(wanted, wanted.packages, `Invalid 3rd party package installation path ${wanted.packages}`);
     return { interpreter, packages: wanted.packages };
   }
 
   async #wanted(model: ServableModel, interpreter: InterpreterFacts, inVenv: boolean): Promise<Wanted> {
-    const { install, environment, wheelFolder } = this.options;
+    const { install, environment, wheelFolder, mayLeadOut } = this.options;
     const requirements = install && model.requirementsFile !== undefined ? await this.#requirements(model, model.requirementsFile) : undefined;
     const missing = inVenv ? (['venv', 'ensurepip'] as const) : (['pip'] as const);
     const lacking = missing.find((name) => interpreter.lacks.includes(name));
@@ -113,10 +118,11 @@ export class PythonEnvironments {
         throw failed(model, 'pip', `sconce_wheel_folder ${wheelFolder} cannot be read`, error);
       });
     }
-    const key = await environmentKey({ root: folders.root, inVenv, interpreter, requirements, wheelFolder, environment });
+    const confined = requirements !== undefined && !mayLeadOut(model.name);
+    const key = await environmentKey({ root: folders.root, inVenv, interpreter, requirements, confined, wheelFolder, environment });
     const home = folders.home(key);
     const packages = inVenv ? join(home, 'venv', interpreter.packagesInVenv) : join(home, 'packages');
-    return { model, interpreter, inVenv, requirements, folders, key, home, packages };
+    return { model, interpreter, inVenv, requirements, confined, folders, key, home, packages };
   }
 
   async #requirements(model: ServableModel, name: string): Promise<Requirements> {
@@ -124,8 +130,7 @@ export class PythonEnvironments {
     if (!file.startsWith(model.directory + sep)) throw failed(model, 'pip', `${name} lies outside the archive`);
     const { environment, mayLeadOut } = this.options;
     return readRequirements(file, { ...model, environment, confined: !mayLeadOut(model.name) }).catch((error: unknown) => {
-      if (error instanceof LeadsOut)
-        throw failed(model, 'pip', `${error.message}; sconce_grants={"${model.name}": {"requirements": "anywhere"}} permits it`, error);
+      if (error instanceof LeadsOut) throw failed(model, 'pip', `${error.message}; ${grantFor(model)} permits it`, error);
       const why = error instanceof Error ? error.message : String(error);
       throw failed(model, 'pip', why.startsWith('ENOENT') ? `${missingFile(error, model) ?? name} is not in the archive` : why, error);
     });
@@ -159,6 +164,8 @@ export class PythonEnvironments {
     clearTimeout(timer);
     if (outcome.ended === 'failed') {
       const step = inVenv && (outcome.step === 0 || requirements === undefined) ? 'venv' : 'pip';
+      if (wanted.confined && /No matching distribution found/.test(outcome.reason))
+        tell(`Wheels alone were looked for, as building a package runs its code with the rights of the server; ${grantFor(model)} permits it`);
       tell(FAILED[step](model.name));
       throw failed(model, step, outcome.reason);
     }
@@ -168,7 +175,7 @@ export class PythonEnvironments {
     await folders.prune();
   }
 
-  #steps({ interpreter: { interpreter }, inVenv, requirements, home, packages }: Wanted): readonly (readonly string[])[] {
+  #steps({ interpreter: { interpreter }, inVenv, requirements, confined, home, packages }: Wanted): readonly (readonly string[])[] {
     const venv = join(home, 'venv');
     const { wheelFolder } = this.options;
     const steps = inVenv ? [[interpreter, ...RUN_MODULE, 'venv', '--clear', venv]] : [];
@@ -176,8 +183,10 @@ export class PythonEnvironments {
     const python = inVenv ? join(venv, 'bin', 'python') : interpreter;
     const where = inVenv ? ['--upgrade-strategy', 'only-if-needed'] : ['-t', packages];
     const from = wheelFolder === undefined ? [] : ['--no-index', '--find-links', wheelFolder];
+    // Whatever else is installed by running it.
+    const what = confined ? ['--only-binary', ':all:'] : [];
     const quietly = ['--disable-pip-version-check', '--no-input'];
-    return [...steps, [python, ...RUN_MODULE, 'pip', 'install', ...quietly, '-U', ...from, ...where, '-r', requirements.file]];
+    return [...steps, [python, ...RUN_MODULE, 'pip', 'install', ...quietly, '-U', ...from, ...where, '-r', requirements.file, ...what]];
   }
 
   /** A model that changes an environment changes it for all others that use it: that is said. */
@@ -228,6 +237,10 @@ const HOW_TO_GET = {
   venv: 'on Debian and Ubuntu: apt install python3-venv',
   ensurepip: 'on Debian and Ubuntu: apt install python3-venv',
 } as const;
+
+function grantFor({ name }: ServableModel): string {
+  return `sconce_grants={"${name}": {"requirements": "anywhere"}}`;
+}
 
 function failed(model: ServableModel, step: Step, reason: string, cause?: unknown): Error {
   return DependenciesFailed({ message: FAILED[step](model.name), reason }, cause);

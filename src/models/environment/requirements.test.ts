@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { wheel } from '../../../test/fixtures/wheels.js';
 import { LeadsOut } from './leading-out.js';
 import { type Requirements, type RequirementsOf, readRequirements } from './requirements.js';
 
@@ -186,8 +187,48 @@ describe('AR11 requirements that are to stay in the archive', () => {
     await expect(readRequirements(file, { directory, contentHash: 'one', environment: {}, confined: true })).rejects.toThrow('is no plain UTF-8');
   });
 
-  it('name packages, and what lies in it', async () => {
+  it.each([
+    '.',
+    './own',
+    'own/setup.py',
+    './own[all] ; python_version > "3.8"',
+    '-e ./own',
+    '--editable=own',
+    './own-1.0.tar.gz',
+    './own-1.0.zip',
+    '--no-binary :all:',
+    '--no-binary=numpy',
+    '--only-binary :none:',
+    '--only-binary=numpy,:none:',
+    // Which it reads as the folder.
+    './own#/a-1.0-py3-none-any.whl',
+  ])('may not say %j, by which code of theirs would run', async (line) => {
     put('model/own/setup.py', '');
+
+    await expect(read(`colours==1.0\n${line}\n`, { confined: true })).rejects.toBeInstanceOf(LeadsOut);
+  });
+
+  it.each(['own @ file:///srv/other/own.tar.gz', 'own@git+https://evil.test/repository', 'own [x] @ https://evil.test/own.whl ; extra == "y"'])(
+    'may not name a wheel that requires %j',
+    async (address) => {
+      mkdirSync(join(directory, 'wheels'));
+      await wheel(join(directory, 'wheels'), { name: 'a', version: '1.0', module: '', requires: ['numpy>=1', address] });
+
+      await expect(read('./wheels/a-1.0-py3-none-any.whl', { confined: true })).rejects.toThrow('of a-1.0-py3-none-any.whl leads out of the archive');
+      await expect(read('./wheels/a-1.0-py3-none-any.whl')).resolves.toMatchObject({ isEditable: false });
+    },
+  );
+
+  it('may not name a wheel that is none', async () => {
+    put('model/a-1.0-py3-none-any.whl', 'no zip');
+
+    await expect(read('./a-1.0-py3-none-any.whl', { confined: true })).rejects.toThrow('End of central directory record signature not found');
+    await expect(read('./missing-1.0-py3-none-any.whl', { confined: true })).rejects.toThrow('ENOENT');
+  });
+
+  it('name packages, and wheels that lie in it', async () => {
+    mkdirSync(join(directory, 'own'));
+    await wheel(join(directory, 'own'), { name: 'a', version: '1.0+cu121', module: '', requires: ['numpy>=1', 'b[c] (<2) ; extra == "d"'] });
     put('model/further.txt', 'colours==1.0 ; python_version >= "3.9"\n');
 
     const text = [
@@ -200,14 +241,12 @@ describe('AR11 requirements that are to stay in the archive', () => {
       '-c "further.txt"',
       '--no-index',
       '--pre --prefer-binary',
-      '--no-binary :all:',
-      './own[all] ; python_version > "3.8"',
-      '-e ./own[all]',
+      '--only-binary :all:',
+      '--only-binary=numpy,hues',
       'own/a-1.0+cu121-py3-none-any.whl',
+      './own/a-1.0+cu121-py3-none-any.whl[d] ; python_version > "3.8"',
     ].join('\n');
 
-    await expect(read(text, { confined: true })).resolves.toMatchObject({
-      isEditable: true,
-    });
+    await expect(read(text, { confined: true })).resolves.toMatchObject({ isEditable: false });
   });
 });

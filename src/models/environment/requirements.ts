@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isWithin, LeadsOut, leadsOut, readsAlike } from './leading-out.js';
+import { isBuilt, isWithin, LeadsOut, leadsOut, readsAlike } from './leading-out.js';
+import { requiredByWheel } from './wheel.js';
 
 /** What decides which packages a requirements file brings. */
 export interface Requirements {
@@ -20,10 +21,11 @@ export interface RequirementsOf {
   /** Of everything in that folder. */
   readonly contentHash: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** Only packages by their names and versions, and what lies in the model's folder. */
+  /** Only packages by their names and versions, and wheels that lie in the model's folder: what runs no code of theirs. */
   readonly confined?: boolean;
 }
 
+const BUILT = 'is built by code of its own';
 const MAX_FILES = 50;
 const MAX_BYTES = 4 * 2 ** 20;
 const NESTED = /^(?:-r ?|-c ?|--requirement[ =]|--constraint[ =])(.+)$/;
@@ -31,7 +33,7 @@ const EDITABLE = /^(?:-e|--editable)\b/;
 /** `name[extra]>=1; marker` and `name @ https://…`: what is nowhere on this machine. `name=/..` is a path. */
 const PLAIN = /^[a-z0-9][\w.-]* ?(?:\[[^\]]*\])? ?(?:@ ?(?!file:)[a-z+]+:\/\/.*|(?:[=<>!~(][^/;]*)?(?:;.*)?)$/i;
 const PLAIN_OPTION =
-  /^(?:--(?:pre|no-index|prefer-binary|require-hashes)|(?:-i|--(?:index-url|extra-index-url|trusted-host|no-binary|only-binary|use-feature))[ =].*)$/;
+  /^(?:(?:--(?:pre|no-index|prefer-binary|require-hashes) ?)+|(?:-i|--(?:index-url|extra-index-url|trusted-host|no-binary|only-binary|use-feature))[ =].*)$/;
 /** Where Python ends a line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: so it does
 const LINE_BREAK = /\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
@@ -67,7 +69,10 @@ class Reading {
     const written = bytes.toString();
     if (this.of.confined) {
       if (!readsAlike(bytes)) throw new LeadsOut(basename(file), 'is no plain UTF-8');
-      for (const line of requirementLines(written)) if (leadsOut(line)) throw new LeadsOut(withoutSecrets(line));
+      for (const line of requirementLines(written)) {
+        if (isBuilt(line)) throw new LeadsOut(line, BUILT);
+        if (leadsOut(line)) throw new LeadsOut(withoutSecrets(line));
+      }
     }
     const text = withoutSecrets(expanded(written, this.of.environment));
     this.#add('text', text);
@@ -91,8 +96,15 @@ class Reading {
     this.#isLocal = true;
     this.isEditable ||= EDITABLE.test(line);
     const elsewhere = path(locationIn(line), this.of.directory);
-    if (this.of.confined && !isWithin(elsewhere, this.of.directory)) throw new LeadsOut(line);
+    if (this.of.confined) await this.#assertWheelOfArchive(line, elsewhere);
     if (!elsewhere.startsWith(this.of.directory + sep)) this.#add('elsewhere', await description(elsewhere));
+  }
+
+  async #assertWheelOfArchive(line: string, path: string): Promise<void> {
+    if (!isWithin(path, this.of.directory)) throw new LeadsOut(line);
+    if (isBuilt(line, relative(this.of.directory, path))) throw new LeadsOut(line, BUILT);
+    const address = (await requiredByWheel(path)).find((requirement) => requirement.includes('@'));
+    if (address !== undefined) throw new LeadsOut(withoutSecrets(address), `of ${basename(path)} leads out of the archive`);
   }
 
   #add(kind: string, text: string): void {
