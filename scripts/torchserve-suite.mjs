@@ -276,11 +276,15 @@ function isTaken(port) {
 function outcomesOf(side, file) {
   const report = reportOf(side, file);
   if (!existsSync(report)) return [];
-  return readFileSync(report, 'utf8')
-    .trim()
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
+  return (
+    readFileSync(report, 'utf8')
+      .trim()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line))
+      // Some tests have the path of a file in their names: each side has its own copy.
+      .map((one) => ({ ...one, test: one.test.replaceAll(`${join(work, side)}/`, '') }))
+  );
 }
 
 /** Prints the table of both sides' last runs. True when every test that passes with TorchServe passes with Sconce, but for those that are meant not to. */

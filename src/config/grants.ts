@@ -20,7 +20,7 @@ const grant = z.strictObject({
   isolation: z.enum(ISOLATIONS).optional(),
   network: z.boolean().optional(),
   exec: z.boolean().optional(),
-  /** What requirements of the archive may name: `archive` is packages, and what lies in it. */
+  /** What requirements of the archive may name: `archive` is packages and wheels that lie in it; with `anywhere` their code runs as the server. */
   requirements: z.enum(['archive', 'anywhere']).optional(),
   /** Files and folders that workers see as they are. */
   read: z.array(absolute).optional(),
