@@ -5,7 +5,7 @@ export interface LineSink {
 
 const PERIOD_MS = 50;
 /** Enough for every line to be there before a client that makes one request after another looks for it. */
-const BLOCKS_A_PERIOD = 10;
+const BLOCKS_A_PERIOD = 4;
 const FLUSH_AT_CHARS = 64 * 1024;
 /** When whoever reads is slower than whoever writes, lines beyond this are dropped and counted rather than kept in memory. */
 const MAX_WAITING_CHARS = 16 * 1024 * 1024;
