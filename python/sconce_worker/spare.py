@@ -16,7 +16,7 @@ from sconce_worker.ending import leave
 from sconce_worker.warden import Warden
 from sconce_worker.worker_setup import ForkOrder
 
-TITLE = "model_service_worker.py (spare)"
+TITLE = "sconce_worker.spare"
 # One is made when the worker that was ordered last has had the processors to itself for a while.
 _MAKE_AFTER_S = 0.05
 _TELL_WITHIN_S = 5

@@ -205,9 +205,8 @@ describe('PyTorch models', () => {
       expect((await strict.manage('POST', `/models?url=${fine}&initial_workers=1`)).status).toBe(200);
       const refused = await strict.manage('POST', `/models?url=${broken}&initial_workers=1`);
       expect(refused.json()).toMatchObject({ code: 400, type: 'ModelException' });
-      expect(refused.text).toContain('Custom pip package installation failed for model broken (ERROR: ');
+      expect(refused.text).toContain('Custom pip package installation failed for model broken (no-such-wheel-1.0-py3-none-any.whl is not in the archive)');
       expect((await strict.manage('GET', '/models/broken')).status).toBe(404);
-      await strict.logHas('model_log.log', 'no-such-wheel');
     } finally {
       await strict.dispose();
     }
