@@ -42,10 +42,12 @@ export async function makeModels({ root, peerBin, folder }: MakingModels): Promi
     { version = '1.0', config }: { readonly version?: string; readonly config?: string } = {},
   ): Promise<string> => {
     const to = join(folder, `${name}-${version}`);
-    mkdirSync(to);
+    // The archiver works in a folder named after the model alone: two versions at once take it from each other.
+    const TMPDIR = join(to, 'tmp');
+    mkdirSync(TMPDIR, { recursive: true });
     const configured = config === undefined ? [] : ['--config-file', join(sources, config)];
     const args = ['--model-name', name, '--version', version, '--handler', join(sources, handler), ...configured, '--export-path', to];
-    await run(join(peerBin, 'torch-model-archiver'), args);
+    await run(join(peerBin, 'torch-model-archiver'), args, { env: { ...process.env, TMPDIR } });
     const file = join(folder, version === '1.0' ? `${name}.mar` : `${name}-${version}.mar`);
     renameSync(join(to, `${name}.mar`), file);
     return file;
