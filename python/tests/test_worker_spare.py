@@ -106,7 +106,9 @@ def test_a_worker_of_another_tenant_is_no_spare_of_this_one(parent, tmp_path, ba
 
     assert (second != waiting, parent.group) == (True, "tenant-b/worker-6")
     wait_until(lambda: not lives(waiting))
-    third, _ = parent.fork(tmp_path, worker=7, tenant="tenant-b") if _spare_of(parent) else (None, None)
+    waiting = _spare_of(parent)
+    third, _ = parent.fork(tmp_path, worker=7, tenant="tenant-b")
+    assert third == waiting
     assert parent.group.startswith("tenant-b/spare-")
     assert "/tenant-b/spare-" in _groups(third)
 

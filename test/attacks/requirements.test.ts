@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -37,7 +37,10 @@ beforeAll(async () => {
   await server.start({ config: { install_py_dep_per_model: 'true', sconce_wheel_folder: wheels } });
 });
 
-afterAll(() => server.dispose());
+afterAll(async () => {
+  rmSync(own, { recursive: true });
+  await server.dispose();
+});
 
 afterEach(async () => {
   expect(readdirSync(marks)).toEqual([]);
@@ -96,17 +99,13 @@ describe('AR11 the packages of an archive', () => {
 
     expect(registered.text).toContain('registered with 1 initial workers');
     const body = JSON.stringify({ modules: ['early', 'early_start', 'torch'] });
-    const { status, json } = await server.predict(name, { body, headers: { 'content-type': 'application/json' } });
-    const found = z.array(z.unknown()).or(z.record(z.string(), z.unknown())).parse(json());
-    expect([status, found]).toEqual([
-      200,
-      expect.objectContaining({ modules: expect.objectContaining({ early: expect.objectContaining({ version: '1.0' }) }) }),
-    ]);
-    expect(found).toMatchObject({ modules: { torch: { version: 'own' } } });
-    // Found again, by a server that installs nothing: the cache holds what they have replaced.
+    const ask = () => server.predict(name, { body, headers: { 'content-type': 'application/json' } });
+    const { status, json } = await ask();
+    expect([status, json()]).toMatchObject([200, { modules: { early: { version: '1.0' }, torch: { version: 'own' } } }]);
+    // Found again without an installation: the cache holds what they have replaced.
     expect((await server.manage('DELETE', `/models/${name}`)).status).toBe(200);
     expect((await server.manage('POST', `/models?url=${name}.mar&initial_workers=1&synchronous=true`)).status).toBe(200);
-    expect((await server.predict(name, { body, headers: { 'content-type': 'application/json' } })).status).toBe(200);
+    expect((await ask()).status).toBe(200);
   });
 
   it.each([
@@ -118,11 +117,10 @@ describe('AR11 the packages of an archive', () => {
     ['that, with the rule taken back', '--only-binary :none:\nsource\n'],
     ['a wheel that requires a folder', './wheels/demanding-1.0-py3-none-any.whl\n'],
   ])('that have to be built are not: %s', async (_, requirements) => {
-    await zipped(join(own, 'source-1.0.zip'), Object.fromEntries(Object.entries(SOURCE).map(([name, text]) => [`source-1.0/${name}`, text])));
     await wheel(own, { name: 'demanding', version: '1.0', module: '', requires: [`source @ file://${join(wheels, 'source-1.0.zip')}`] });
     const files = {
       ...Object.fromEntries(Object.entries(SOURCE).map(([name, text]) => [`source/${name}`, text])),
-      'source-1.0.zip': readFileSync(join(own, 'source-1.0.zip')),
+      'source-1.0.zip': readFileSync(join(wheels, 'source-1.0.zip')),
       'wheels/demanding-1.0-py3-none-any.whl': readFileSync(join(own, 'demanding-1.0-py3-none-any.whl')),
     };
 

@@ -173,6 +173,9 @@ describe('AR11 requirements that are to stay in the archive', () => {
     put('model/further.txt', '--index-url https://name:secret@evil.test/simple\n');
 
     await expect(read('-r further.txt\n', { confined: true })).rejects.toThrow('"--index-url https://evil.test/simple" leads out of the archive');
+    await expect(read('-e git+https://name:secret@evil.test/repository\n', { confined: true })).rejects.toThrow(
+      '"-e git+https://evil.test/repository" is built by code of its own',
+    );
   });
 
   it.each([

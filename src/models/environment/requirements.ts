@@ -25,7 +25,7 @@ export interface RequirementsOf {
   readonly confined?: boolean;
 }
 
-const BUILT = 'is built by code of its own';
+const BY_OWN_CODE = 'is built by code of its own';
 const MAX_FILES = 50;
 const MAX_BYTES = 4 * 2 ** 20;
 const NESTED = /^(?:-r ?|-c ?|--requirement[ =]|--constraint[ =])(.+)$/;
@@ -70,7 +70,7 @@ class Reading {
     if (this.of.confined) {
       if (!readsAlike(bytes)) throw new LeadsOut(basename(file), 'is no plain UTF-8');
       for (const line of requirementLines(written)) {
-        if (isBuilt(line)) throw new LeadsOut(line, BUILT);
+        if (isBuilt(line)) throw new LeadsOut(withoutSecrets(line), BY_OWN_CODE);
         if (leadsOut(line)) throw new LeadsOut(withoutSecrets(line));
       }
     }
@@ -102,7 +102,7 @@ class Reading {
 
   async #assertWheelOfArchive(line: string, path: string): Promise<void> {
     if (!isWithin(path, this.of.directory)) throw new LeadsOut(line);
-    if (isBuilt(line, relative(this.of.directory, path))) throw new LeadsOut(line, BUILT);
+    if (isBuilt(line, relative(this.of.directory, path))) throw new LeadsOut(line, BY_OWN_CODE);
     const address = (await requiredByWheel(path)).find((requirement) => requirement.includes('@'));
     if (address !== undefined) throw new LeadsOut(withoutSecrets(address), `of ${basename(path)} leads out of the archive`);
   }
