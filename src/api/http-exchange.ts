@@ -12,6 +12,8 @@ export interface HttpRequest extends Caller {
   readonly id: string;
   /** NOBODY until the router has found out who asks; so it stays on routes that are open. */
   principal: Principal;
+  /** The same for all requests that one connection carries; nothing else is to be read from it. */
+  readonly connection?: object | undefined;
   /** The name in the client certificate that the listener has verified. */
   readonly tlsPrincipal?: string | undefined;
   readonly connector: Connector;

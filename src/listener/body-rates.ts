@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 
-interface Watched {
-  receivedBytes: number;
-  sinceMs: number;
-  readonly tooSlow: () => void;
+/** Counts what arrives of one body. Its reader calls both; a body whose connection is gone needs neither. */
+export interface BodyMeter {
+  received(bytes: number): void;
+  over(): void;
 }
 
 /** Holds the bodies that are being read to a least rate: a client that keeps a connection and its memory by a byte now and then is cut off. */
@@ -18,33 +18,56 @@ export class BodyRates {
   ) {}
 
   /** Watches a body from now to its end. `tooSlow` is called at most once. */
-  watch(message: Readable, tooSlow: () => void): void {
-    if (this.minBytesPerS === 0) return;
-    const watched: Watched = { receivedBytes: 0, sinceMs: performance.now(), tooSlow };
+  watch(message: Readable, tooSlow: () => void): BodyMeter {
+    const watched = new Watched(message, tooSlow, this.#watched);
+    if (this.minBytesPerS === 0) return watched;
     this.#watched.add(watched);
-    message.on('data', (chunk: Buffer) => {
-      watched.receivedBytes += chunk.length;
-    });
-    const over = (): void => void this.#watched.delete(watched);
-    message.once('end', over);
-    message.once('close', over);
     this.#timer ??= setInterval(() => this.#look(), Math.max(10, this.windowMs / 4)).unref();
+    return watched;
   }
 
   #look(): void {
     const nowMs = performance.now();
     for (const watched of this.#watched) {
-      if (nowMs - watched.sinceMs < this.windowMs) continue;
-      if (watched.receivedBytes * 1000 >= this.minBytesPerS * (nowMs - watched.sinceMs)) {
+      if (watched.isGone) {
+        watched.over();
+        continue;
+      }
+      const ms = nowMs - watched.sinceMs;
+      if (ms < this.windowMs) continue;
+      if (watched.receivedBytes * 1000 >= this.minBytesPerS * ms) {
         watched.receivedBytes = 0;
         watched.sinceMs = nowMs;
         continue;
       }
-      this.#watched.delete(watched);
+      watched.over();
       watched.tooSlow();
     }
     if (this.#watched.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+}
+
+class Watched implements BodyMeter {
+  receivedBytes = 0;
+  sinceMs = performance.now();
+
+  constructor(
+    private readonly message: Readable,
+    readonly tooSlow: () => void,
+    private readonly others: Set<Watched>,
+  ) {}
+
+  get isGone(): boolean {
+    return this.message.destroyed;
+  }
+
+  received(bytes: number): void {
+    this.receivedBytes += bytes;
+  }
+
+  over(): void {
+    this.others.delete(this);
   }
 }

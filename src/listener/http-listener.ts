@@ -9,7 +9,7 @@ import type { HeaderPair } from '../inference/request.js';
 import type { Part } from '../lifecycle.js';
 import type { Log, Observer } from '../observability/observer.js';
 import { addressText, type BindAddress, clearStaleSocket, listenOptions } from './bind-address.js';
-import { BodyRates } from './body-rates.js';
+import { type BodyMeter, BodyRates } from './body-rates.js';
 import type { CallerRules } from './caller-rules.js';
 import { Connection } from './connection.js';
 import type { HttpLimits } from './http-limits.js';
@@ -256,7 +256,7 @@ export class HttpListener implements Part, ReplyHost {
     if (refusal !== undefined) {
       // A body that a client is still sending would lose it the answer.
       if (waitsForContinue) reply.fail(refusal);
-      else this.#watched(message, () => discardBody(message, limits.maxRequestBytes, () => reply.fail(refusal)));
+      else discardBody(message, limits.maxRequestBytes, this.#meter(message), () => reply.fail(refusal));
       return;
     }
     const length = firstHeader(rawHeaders, 'content-length');
@@ -275,25 +275,21 @@ export class HttpListener implements Part, ReplyHost {
       this.#handle(message, reply, EMPTY_BODY);
       return;
     }
-    this.#watched(message, () =>
-      readBody(message, announcedBytes, limits.maxRequestBytes, {
-        whole: (body) => this.#handle(message, reply, body),
-        tooLarge: () => this.#refuseBody(message, response, false),
-      }),
-    );
+    readBody(message, announcedBytes, limits.maxRequestBytes, this.#meter(message), {
+      whole: (body) => this.#handle(message, reply, body),
+      tooLarge: () => this.#refuseBody(message, response, false),
+    });
   }
 
-  /** Reads a body at no less than the least rate. */
-  #watched(message: IncomingMessage, read: () => void): void {
-    const { socket } = message;
-    read();
-    this.#bodyRates.watch(message, () => this.#refuseConnection(socket, RequestTooSlow({})));
+  /** Holds a body to the least rate. */
+  #meter(message: IncomingMessage): BodyMeter {
+    return this.#bodyRates.watch(message, () => this.#refuseConnection(message.socket, RequestTooSlow({})));
   }
 
   #handle(message: IncomingMessage, reply: OutgoingReply, body: Uint8Array): void {
     reply.requestIsWhole = true;
-    const { peer, tlsPrincipal } = this.#connectionOf(message.socket);
-    this.#options.handler(new IncomingRequest(message, reply, peer, this.#options.connector, body, tlsPrincipal), reply);
+    const { handler, connector } = this.#options;
+    handler(new IncomingRequest(message, reply, this.#connectionOf(message.socket), connector, body), reply);
   }
 
   /** TorchServe's bare 413: no id, no log line. The head goes out at once, the rest of the body is read for a while, so that a client that is still sending sees it. */
@@ -304,7 +300,8 @@ export class HttpListener implements Part, ReplyHost {
       return;
     }
     response.flushHeaders();
-    discardBody(message, DISCARD_LIMIT_BYTES, () => response.end());
+    const close = (): void => void response.end();
+    discardBody(message, DISCARD_LIMIT_BYTES, this.#bodyRates.watch(message, close), close);
   }
 
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {

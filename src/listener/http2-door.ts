@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Connector, HttpHandler } from '../api/http-exchange.js';
 import { BadRequest, RequestTooSlow } from '../errors/admission.js';
 import type { HeaderPair } from '../inference/request.js';
-import type { BodyRates } from './body-rates.js';
+import type { BodyMeter, BodyRates } from './body-rates.js';
 import type { CallerRules } from './caller-rules.js';
 import type { Connection } from './connection.js';
 import type { HttpLimits } from './http-limits.js';
@@ -94,7 +94,7 @@ export class Http2Door implements Http2ConnectionHost {
     const refusal = unreadable ?? refusalOfHead(head, callers);
     if (refusal !== undefined) {
       // A client that sends its body before it reads would lose the answer, whatever the body's length.
-      if (isComing) this.#watched(stream, reply, () => discardBody(stream, limits.maxRequestBytes + DISCARD_LIMIT_BYTES, () => reply.fail(refusal)));
+      if (isComing) discardBody(stream, limits.maxRequestBytes + DISCARD_LIMIT_BYTES, this.#meter(stream, reply), () => reply.fail(refusal));
       else reply.fail(refusal);
       return;
     }
@@ -102,24 +102,22 @@ export class Http2Door implements Http2ConnectionHost {
     const length = firstHeader(rawHeaders, 'content-length');
     const announcedBytes = length === undefined ? undefined : Number(length);
     if (announcedBytes !== undefined && announcedBytes > limits.maxRequestBytes) {
-      this.#watched(stream, reply, () => tooLarge(stream, isComing));
+      tooLarge(stream, isComing ? this.#meter(stream, reply) : undefined);
       return;
     }
     if (cors.length > 0 && method === 'OPTIONS' && firstHeader(rawHeaders, 'access-control-request-method') !== undefined) return reply.send(200, '');
     const handle = (body: Uint8Array): void => this.#handle(socket, head, reply, body);
     if (!hasBody) return handle(EMPTY_BODY);
     if (expectation !== undefined) stream.additionalHeaders({ ':status': 100 });
-    this.#watched(stream, reply, () =>
-      readBody(stream, announcedBytes, limits.maxRequestBytes, {
-        // The body of a stream that is reset ends as well.
-        whole: (body) => !reply.begun && !stream.aborted && !stream.destroyed && !stream.closed && handle(body),
-        tooLarge: () => tooLarge(stream, true),
-      }),
-    );
+    readBody(stream, announcedBytes, limits.maxRequestBytes, this.#meter(stream, reply), {
+      // The body of a stream that is reset ends as well.
+      whole: (body) => !reply.begun && !stream.aborted && !stream.destroyed && !stream.closed && handle(body),
+      tooLarge: () => tooLarge(stream, this.#meter(stream, reply)),
+    });
   }
 
-  /** Reads a body at no less than the least rate, and for no longer than a request may take. */
-  #watched(stream: ServerHttp2Stream, reply: Http2Reply, read: () => void): void {
+  /** Holds a body to the least rate, and to no longer than a request may take. */
+  #meter(stream: ServerHttp2Stream, reply: Http2Reply): BodyMeter {
     const { limits, bodyRates } = this.options;
     const tooSlow = (): void => {
       // It may have been refused for its length before.
@@ -128,21 +126,19 @@ export class Http2Door implements Http2ConnectionHost {
     };
     const patience = setTimeout(tooSlow, limits.requestTimeoutMs);
     for (const over of ['end', 'close']) stream.once(over, () => clearTimeout(patience));
-    read();
-    bodyRates.watch(stream, tooSlow);
+    return bodyRates.watch(stream, tooSlow);
   }
 
   #handle(socket: TLSSocket, head: ReturnType<typeof http2Head>, reply: Http2Reply, body: Uint8Array): void {
     const { connector, handler, connectionOf } = this.options;
-    const { peer, tlsPrincipal } = connectionOf(socket);
-    handler(new IncomingRequest(head, reply, peer, connector, body, tlsPrincipal), reply);
+    handler(new IncomingRequest(head, reply, connectionOf(socket), connector, body), reply);
   }
 }
 
-/** TorchServe's bare 413. The head goes out at once, the rest of a body that is coming is read for a while, so that a client that is still sending sees it. */
-function tooLarge(stream: ServerHttp2Stream, isComing: boolean): void {
+/** TorchServe's bare 413. The head goes out at once, the rest of a body that is coming (undefined: none is) is read for a while, so that a client that is still sending sees it. */
+function tooLarge(stream: ServerHttp2Stream, coming: BodyMeter | undefined): void {
   if (stream.headersSent || stream.destroyed || stream.closed) return;
   stream.respond({ ':status': 413, 'content-length': '0' }, WITHOUT_DATE);
-  if (isComing) discardBody(stream, DISCARD_LIMIT_BYTES, () => stream.end());
-  else stream.end();
+  if (coming === undefined) stream.end();
+  else discardBody(stream, DISCARD_LIMIT_BYTES, coming, () => stream.end());
 }

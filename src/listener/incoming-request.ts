@@ -7,6 +7,9 @@ import { pathOf, queryOf, segmentsOf } from './request-target.js';
 /** What a request has in common with its reply. */
 type ReplyFacts = Pick<HttpRequest, 'id' | 'receivedAtMs' | 'closed'>;
 
+/** What a request has in common with all others of its connection. */
+type ConnectionFacts = Pick<HttpRequest, 'peer' | 'tlsPrincipal'>;
+
 /**
  * A request as Node read it. Everything that not every route needs (segments, query, header pairs) is worked out on first use, once.
  * `segments` and `query` throw IllegalArgument for a broken percent escape.
@@ -23,13 +26,20 @@ export class IncomingRequest implements HttpRequest {
   constructor(
     message: RequestHead,
     reply: ReplyFacts,
-    readonly peer: string,
+    readonly connection: ConnectionFacts,
     readonly connector: Connector,
     readonly body: Uint8Array,
-    readonly tlsPrincipal: string | undefined,
   ) {
     this.#message = message;
     this.#reply = reply;
+  }
+
+  get peer(): string {
+    return this.connection.peer;
+  }
+
+  get tlsPrincipal(): string | undefined {
+    return this.connection.tlsPrincipal;
   }
 
   get id(): string {

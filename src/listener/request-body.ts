@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { BodyMeter } from './body-rates.js';
 
 /** What becomes of a body that is being read: exactly one of the two is called, or none when the client leaves first. */
 export interface BodySink {
@@ -8,14 +9,14 @@ export interface BodySink {
 
 /**
  * Reads a request's body. With an announced length the bytes are kept in one allocation, or in none where they came in one piece; its memory is taken
- * with the first byte, so that an announcement alone costs nothing. Never keeps more than `maxBytes`.
+ * with the first byte, so that an announcement alone costs nothing. Never keeps more than `maxBytes`. The meter is done with before the sink is told.
  */
-export function readBody(message: Readable, announcedBytes: number | undefined, maxBytes: number, sink: BodySink): void {
-  if (announcedBytes === undefined) collect(message, maxBytes, sink);
-  else fill(message, announcedBytes, sink);
+export function readBody(message: Readable, announcedBytes: number | undefined, maxBytes: number, meter: BodyMeter, sink: BodySink): void {
+  if (announcedBytes === undefined) collect(message, maxBytes, meter, sink);
+  else fill(message, announcedBytes, meter, sink);
 }
 
-function fill(message: Readable, announcedBytes: number, sink: BodySink): void {
+function fill(message: Readable, announcedBytes: number, meter: BodyMeter, sink: BodySink): void {
   let body: Buffer | undefined;
   let filledBytes = 0;
   message.on('data', (chunk: Buffer) => {
@@ -26,18 +27,21 @@ function fill(message: Readable, announcedBytes: number, sink: BodySink): void {
       chunk.copy(body, filledBytes);
     }
     filledBytes += chunk.length;
+    meter.received(chunk.length);
   });
   message.on('end', () => {
+    meter.over();
     // Shorter than announced, it was cut off; what is left of its memory is nobody's to read.
     if (filledBytes === announcedBytes) sink.whole(body ?? EMPTY_BODY);
   });
 }
 
-function collect(message: Readable, maxBytes: number, sink: BodySink): void {
+function collect(message: Readable, maxBytes: number, meter: BodyMeter, sink: BodySink): void {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   const onData = (chunk: Buffer): void => {
     sizeBytes += chunk.length;
+    meter.received(chunk.length);
     if (sizeBytes <= maxBytes) {
       chunks.push(chunk);
       return;
@@ -45,9 +49,11 @@ function collect(message: Readable, maxBytes: number, sink: BodySink): void {
     chunks.length = 0;
     message.off('data', onData);
     message.off('end', onEnd);
+    meter.over();
     sink.tooLarge();
   };
   const onEnd = (): void => {
+    meter.over();
     const [only] = chunks;
     sink.whole(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, sizeBytes));
   };
@@ -59,17 +65,22 @@ function collect(message: Readable, maxBytes: number, sink: BodySink): void {
 export const DISCARD_LIMIT_BYTES = 64 * 1024 * 1024;
 
 /** Reads on without keeping anything, so that a client that is still sending gets to see its answer. `over` is called at the end of the body or after `maxBytes`. */
-export function discardBody(message: Readable, maxBytes: number, over: () => void): void {
+export function discardBody(message: Readable, maxBytes: number, meter: BodyMeter, over: () => void): void {
   let leftBytes = maxBytes;
   const onData = (chunk: Buffer): void => {
     leftBytes -= chunk.length;
+    meter.received(chunk.length);
     if (leftBytes >= 0) return;
     message.off('data', onData);
-    message.off('end', over);
+    message.off('end', onEnd);
+    onEnd();
+  };
+  const onEnd = (): void => {
+    meter.over();
     over();
   };
   message.on('data', onData);
-  message.on('end', over);
+  message.on('end', onEnd);
 }
 
 export const EMPTY_BODY: Uint8Array = new Uint8Array(0);

@@ -56,6 +56,17 @@ describe('a client that sends slowly', () => {
     expect(await refused.closed()).toMatch(/^HTTP\/1\.1 408 /);
   });
 
+  it('HT7 and one that was refused for its length, announced or sent in chunks: its 413 is all that it gets', async () => {
+    const { client } = await aListener({ limits: { headersTimeoutMs: 200, maxRequestBytes: 1000 } });
+    const announced = await client();
+    const chunked = await client();
+
+    announced.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\nx');
+    chunked.send(`POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n${'x'.repeat(2000)}\r\n`);
+
+    for (const one of [announced, chunked]) expect(await one.closed()).toMatch(/^HTTP\/1\.1 413 [\s\S]*\r\n\r\n$/);
+  });
+
   it('HT7 a body at twice the least rate is read whole', async () => {
     const { client } = await aListener({ limits: { headersTimeoutMs: 200, minBodyBytesPerS: 50 } });
     const one = await client();
