@@ -13,6 +13,8 @@ export interface Caller {
 export interface Credentials {
   readonly id: string;
   readonly peer: string;
+  /** The same for all that one connection carries. */
+  readonly connection?: object | undefined;
   /** Every value of the header `authorization`: more than one proves nothing. */
   readonly authorization: readonly string[];
   /** The name in a client certificate that the listener has verified. */

@@ -34,7 +34,11 @@ function aGate(options: Partial<TokenGateOptions> = {}) {
     const { management, inference, API } = keyFileShape.parse(JSON.parse(readFileSync(keyFile, 'utf8')));
     return { management: management.key, inference: inference.key, api: API.key, expires: [management['expiration time'], inference['expiration time']] };
   };
-  const admitted = (scope: GrantedScope, authorization: readonly string[], more: { peer?: string; tlsPrincipal?: string } = {}): Principal => {
+  const admitted = (
+    scope: GrantedScope,
+    authorization: readonly string[],
+    more: { peer?: string; tlsPrincipal?: string; connection?: object } = {},
+  ): Principal => {
     const found = gate.authorize([scope], { id: 'r', peer: '/127.0.0.1:1', authorization, ...more });
     if (found instanceof Promise) throw new Error('no token here has to be verified first');
     return found;
@@ -304,5 +308,59 @@ describe('tenants', () => {
     expect(() => gate.authorize(['infer'], { id: 'r', peer: '', authorization: ['Bearer strange'] })).toThrow(
       expect.objectContaining({ rendering: expect.objectContaining({ http: 403 }) }),
     );
+  });
+});
+
+describe('a connection that shows its token again', () => {
+  const connection = {};
+  const bearer = (token: string): readonly string[] => [`Bearer ${token}`];
+
+  it('is who it was, and somebody else with another token', () => {
+    const { admitted, keys } = aGate();
+    const { inference, management } = keys();
+
+    const ids = [inference, inference, management, inference].map((key) => admitted(key === management ? 'manage' : 'infer', bearer(key), { connection }).id);
+
+    expect(ids).toEqual(['key:inference', 'key:inference', 'key:management', 'key:inference']);
+  });
+
+  it('is refused for one that is like it, longer or shorter, or shown twice', () => {
+    const { admitted, keys, refusals } = aGate();
+    const { inference } = keys();
+    admitted('infer', bearer(inference), { connection });
+    const alike = `${inference.slice(0, -1)}${inference.endsWith('A') ? 'B' : 'A'}`;
+
+    for (const shown of [bearer(alike), bearer(`${inference}A`), bearer(inference.slice(0, -1)), [...bearer(inference), ...bearer(inference)]])
+      expect(() => admitted('infer', shown, { connection })).toThrow();
+
+    expect(refusals.map(({ fault }) => fault)).toEqual(['wrong', 'wrong', 'wrong', 'wrong']);
+  });
+
+  it('is refused once the token has expired, was renewed or revoked', () => {
+    let named: readonly KnownToken[] = [
+      { digest: digestOf('secret'), principal: new Principal('token:ci', 'default', anyModel('infer')), expiresAtMs: undefined },
+    ];
+    const { gate, clock, keys, admitted, refusals } = aGate({ named: () => named });
+    const { inference, management } = keys();
+    for (const token of ['secret', inference]) admitted('infer', bearer(token), { connection });
+
+    gate.rotate('inference');
+    expect(() => admitted('infer', bearer(inference), { connection })).toThrow();
+    admitted('infer', bearer('secret'), { connection });
+    named = [];
+    expect(() => admitted('infer', bearer('secret'), { connection })).toThrow();
+    admitted('manage', bearer(management), { connection });
+    clock.nowMs += 60 * MINUTE_MS;
+    expect(() => admitted('manage', bearer(management), { connection })).toThrow();
+
+    expect(refusals.map(({ fault }) => fault)).toEqual(['wrong', 'wrong', 'expired']);
+  });
+
+  it('does not let in another connection', () => {
+    const { admitted, keys } = aGate();
+    admitted('infer', bearer(keys().inference), { connection });
+
+    expect(() => admitted('infer', [], { connection: {} })).toThrow();
+    expect(() => admitted('infer', [], { connection })).toThrow();
   });
 });

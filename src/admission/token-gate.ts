@@ -6,6 +6,7 @@ import type { Credentials } from './caller.js';
 import { type GuessLimits, GuessThrottle } from './guess-throttle.js';
 import { findToken, type KnownToken } from './known-token.js';
 import { ServerKeys } from './server-keys.js';
+import { type KnownTokens, ShownTokens } from './shown-tokens.js';
 
 /** Why a call was refused. `missing`: it showed no token; `unverified`: the issuer's keys could not be had; `scope`: the token is good for other things; `tenant`: of a tenant that the operator doesn't name. */
 export type TokenFault = 'missing' | 'wrong' | 'expired' | 'unverified' | 'scope' | 'tenant';
@@ -61,6 +62,7 @@ const NO_TOKENS: readonly KnownToken[] = [];
 export class TokenGate {
   readonly #keys: ServerKeys;
   readonly #throttle: GuessThrottle;
+  readonly #shown = new ShownTokens();
   readonly #now: () => number;
 
   constructor(private readonly options: TokenGateOptions) {
@@ -103,14 +105,25 @@ export class TokenGate {
     this.#keys.rotate(type);
   }
 
-  #identify({ authorization, tlsPrincipal }: Credentials): Principal | TokenFault | Promise<Principal | TokenFault> {
+  #identify(credentials: Credentials): Principal | TokenFault | Promise<Principal | TokenFault> {
+    const { authorization, tlsPrincipal } = credentials;
     const { named, issued, tlsPrincipals } = this.options;
+    const tokens: KnownTokens = [this.#keys.known, named?.() ?? NO_TOKENS];
+    const again = this.#shown.again(credentials, tokens);
+    if (again !== undefined) return this.#unexpired(again);
     const shown = bearerToken(authorization);
     if (shown === 'missing') return (tlsPrincipal === undefined ? undefined : tlsPrincipals?.get(tlsPrincipal)) ?? 'missing';
     if (shown === 'wrong') return 'wrong';
-    const known = findToken([this.#keys.known, named?.() ?? NO_TOKENS], digestOf(shown.token));
-    if (known !== undefined) return known.expiresAtMs === undefined || this.#now() < known.expiresAtMs ? known.principal : 'expired';
+    const known = findToken(tokens, digestOf(shown.token));
+    if (known !== undefined) {
+      this.#shown.remember(credentials, tokens, known);
+      return this.#unexpired(known);
+    }
     return issued?.looksLike(shown.token) ? issued.principalOf(shown.token) : 'wrong';
+  }
+
+  #unexpired({ principal, expiresAtMs }: KnownToken): Principal | TokenFault {
+    return expiresAtMs === undefined || this.#now() < expiresAtMs ? principal : 'expired';
   }
 
   #granted(found: Principal | TokenFault, scopes: readonly [GrantedScope, ...GrantedScope[]], { id, peer }: Credentials): Principal {
