@@ -30,7 +30,7 @@ export async function alternate<F extends LoadFigures>(one: () => Promise<F>, ot
 }
 
 /** A figure of both sides: `412/s and 430/s, ratio 0.958 (from 0.941 to 0.970)`. The ratio is the median of the rounds'. */
-export function told<F extends LoadFigures>(pairs: readonly [F, F][], figure: (load: F) => number, unit: string, digits: number): string {
+export function told<F extends LoadFigures>(pairs: readonly (readonly [F, F])[], figure: (load: F) => number, unit: string, digits: number): string {
   const ratios = pairs.map(([one, other]) => figure(one) / figure(other));
   const [a, b] = [0, 1].map((side) => middle(pairs.map((pair) => figure(side === 0 ? pair[0] : pair[1]))).toFixed(digits));
   return `${a}${unit} and ${b}${unit}, ratio ${middle(ratios).toFixed(3)} (from ${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)})`;

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pack } from '../archives.js';
-import { run } from '../load.js';
+import { type LoadFigures, run } from '../load.js';
 import { alternate, middle, told } from '../pairs.js';
 import { removeFolder, type Started, startContender, stopContender, untilFree, writeConfig } from '../peer-server.js';
 import { processorMs } from '../process-family.js';
@@ -24,8 +24,15 @@ const NOTHING = [
 
 /** Both sides are sent the same: a header more is the client's, not a protection's. */
 const ANY_KEYS = { inference: '0'.repeat(22), management: '0'.repeat(22) };
-/** A machine of two cores differs from itself by more than what is looked for. */
-const LEAST_ROUNDS = 15;
+/** Two servers that are the same differ by more than what is looked for, from one start to the next, and a machine of two cores from one second to the next. */
+const STARTS = 5;
+const ROUNDS = 15;
+const ROUND_SECONDS = 1;
+const CONNECTIONS = [1, 32] as const;
+
+interface Figures extends LoadFigures {
+  readonly processorUs: number;
+}
 
 interface Side {
   readonly port: number;
@@ -37,17 +44,30 @@ interface Side {
 export async function protections(bench: Workbench): Promise<void> {
   console.log('\n## Protected as it comes, against nothing of it');
   await pack(bench.root, bench.store, 'noop', 'noop.py', 'minWorkers: 1\nmaxWorkers: 2\n');
-  const sides: Side[] = [];
+  const loads = CONNECTIONS.map((): [Figures, Figures][] => []);
+  for (let at = 0; at < STARTS; at += 1)
+    await withBoth(bench, at % 2 === 0, async (sides) => {
+      if (at === 0) await compareStarts(sides);
+      for (const [which, connections] of CONNECTIONS.entries()) loads[which]?.push(...(await alternateLoads(sides, connections)));
+    });
+  for (const [which, connections] of CONNECTIONS.entries()) tell(connections, loads[which] ?? []);
+}
+
+/** Starts both for as long as `measure` takes. */
+async function withBoth(bench: Workbench, bareFirst: boolean, measure: (sides: readonly [guarded: Side, bare: Side]) => Promise<void>): Promise<void> {
+  const running: Side[] = [];
+  const started = async (name: string, port: number, settings: readonly string[]): Promise<Side> => {
+    const side = await start(bench, name, port, settings);
+    running.push(side);
+    return side;
+  };
   try {
-    const guarded = await start(bench, 'protected', PROTECTED_PORT, ['disable_token_authorization=false']);
-    sides.push(guarded);
-    const bare = await start(bench, 'bare', BARE_PORT, NOTHING);
-    sides.push(bare);
-    await compareStarts(sides);
-    for (const connections of [1, 32]) await compareLoads(bench, [guarded, bare], connections);
+    const early = bareFirst ? await started('bare', BARE_PORT, NOTHING) : undefined;
+    const guarded = await started('protected', PROTECTED_PORT, ['disable_token_authorization=false']);
+    await measure([guarded, early ?? (await started('bare', BARE_PORT, NOTHING))]);
   } finally {
-    for (const { server } of sides) stopContender(server.process);
-    for (const { port } of sides) await untilFree(port);
+    for (const { server } of running) stopContender(server.process);
+    for (const { port } of running) await untilFree(port);
     for (const name of ['protected', 'bare']) removeFolder(join(bench.folder, name));
   }
 }
@@ -93,7 +113,7 @@ async function compareStarts(sides: readonly Side[]): Promise<void> {
   );
 }
 
-async function compareLoads(bench: Workbench, [guarded, bare]: readonly [Side, Side], connections: number): Promise<void> {
+async function alternateLoads([guarded, bare]: readonly [Side, Side], connections: number): Promise<[Figures, Figures][]> {
   const load =
     ({ port, keys, server }: Side) =>
     async () => {
@@ -105,11 +125,14 @@ async function compareLoads(bench: Workbench, [guarded, bare]: readonly [Side, S
         contentType: 'application/json',
         headers: bearer(keys.inference),
         connections,
-        seconds: Math.min(3, bench.seconds),
+        seconds: ROUND_SECONDS,
       });
       return { ...figures, processorUs: ((processorMs(pid) - beforeMs) / figures.requests) * 1000 };
     };
-  const pairs = await alternate(load(guarded), load(bare), Math.max(LEAST_ROUNDS, bench.rounds));
+  return alternate(load(guarded), load(bare), ROUNDS);
+}
+
+function tell(connections: number, pairs: readonly [Figures, Figures][]): void {
   const ratio = middle(pairs.map(([one, other]) => one.requestsPerSecond / other.requestsPerSecond));
   const at = `a no-op Python handler, ${connections} connection${connections > 1 ? 's' : ''}, protected and bare`;
   console.log(`${at}: ${told(pairs, (one) => one.processorUs, ' µs', 0)} of processor time a request`);
