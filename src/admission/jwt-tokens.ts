@@ -1,5 +1,5 @@
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
-import { DEFAULT_TENANT, Principal } from '../inference/principal.js';
+import { DEFAULT_TENANT, PRINCIPAL_NAME, Principal } from '../inference/principal.js';
 import type { Log } from '../observability/observer.js';
 import { digestOf } from './bearer-token.js';
 import { readGrant } from './grants.js';
@@ -24,7 +24,6 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 const OWN_KEYS = ['jku', 'jwk', 'x5u', 'x5c'];
 const SCOPE_PREFIX = 'sconce:';
 const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const MAX_SUBJECT_CHARS = 256;
 const MAX_SCOPES = 100;
 const CLOCK_TOLERANCE_S = 5;
@@ -103,7 +102,7 @@ export class JwtTokens implements IssuedTokens {
     const { scopeClaim, tenantClaim } = this.options;
     const { sub = '' } = payload;
     const tenant = tenantClaim === undefined ? DEFAULT_TENANT : claimAt(payload, tenantClaim);
-    if (sub === '' || sub.length > MAX_SUBJECT_CHARS || typeof tenant !== 'string' || !NAME.test(tenant)) return undefined;
+    if (sub === '' || sub.length > MAX_SUBJECT_CHARS || typeof tenant !== 'string' || !PRINCIPAL_NAME.test(tenant)) return undefined;
     const grants = scopesOf(claimAt(payload, scopeClaim)).flatMap((text) => readGrant(text) ?? []);
     return new Principal(`jwt:${sub}`, tenant, grants);
   }

@@ -3,9 +3,10 @@ import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, realpathSync, 
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { TokensFileUnusable } from '../errors/admission.js';
+import { PRINCIPAL_NAME } from '../inference/principal.js';
 import { GRANT_FORM, readGrant } from './grants.js';
 
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a name has letters, digits, dot, hyphen and underscore, at most 64');
+const name = z.string().regex(PRINCIPAL_NAME, 'a name has letters, digits, dot, hyphen and underscore, at most 64');
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'sha256 is 64 hexadecimal digits');
 const time = z.iso.datetime();
 const token = z.strictObject({

@@ -6,7 +6,7 @@ import { tokensFileOf } from '../composition/tokens.js';
 import { resolveSettings } from '../config/resolve.js';
 import { snapshotFolder } from '../config/snapshot-files.js';
 import { defineError } from '../errors/sconce-error.js';
-import { DEFAULT_TENANT } from '../inference/principal.js';
+import { DEFAULT_TENANT, PRINCIPAL_NAME } from '../inference/principal.js';
 import { lastingMs } from './lasting.js';
 import { printTable } from './table.js';
 
@@ -20,13 +20,12 @@ export interface TokenFlags {
 }
 
 const SECRET_BYTES = 32;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** `sconce token create`: prints the secret, which nobody can read again. Throws TokenWishRefused, TokensFileUnusable. */
 export async function createToken(name: string, flags: TokenFlags & { scope: readonly string[]; tenant?: string; expires: string }): Promise<void> {
   const { scope, tenant = DEFAULT_TENANT } = flags;
   for (const [what, text] of [['name', name] as const, ['tenant', tenant] as const])
-    if (!NAME.test(text)) throw TokenWishRefused({ message: `${what} ${text}; allowed: letters, digits, dot, hyphen and underscore, at most 64` });
+    if (!PRINCIPAL_NAME.test(text)) throw TokenWishRefused({ message: `${what} ${text}; allowed: letters, digits, dot, hyphen and underscore, at most 64` });
   for (const text of scope) if (readGrant(text) === undefined) throw TokenWishRefused({ message: `--scope ${text}; allowed: ${GRANT_FORM}` });
   const now = Date.now();
   const secret = freshSecret();

@@ -10,7 +10,7 @@ import { RefusalAudit } from '../admission/refusal-audit.js';
 import { TokenGate, type TokenGateOptions } from '../admission/token-gate.js';
 import type { Settings } from '../config/settings.js';
 import { ConfigInvalid } from '../errors/config.js';
-import { DEFAULT_TENANT, Principal } from '../inference/principal.js';
+import { DEFAULT_TENANT, PRINCIPAL_NAME, Principal } from '../inference/principal.js';
 import type { Log, Observer } from '../observability/observer.js';
 import type { Protection } from '../observability/protections.js';
 
@@ -112,10 +112,7 @@ const principalsShape = z.record(
   z.string().min(1),
   z.strictObject({
     scopes: z.array(z.string()).min(1),
-    tenant: z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
-      .default(DEFAULT_TENANT),
+    tenant: z.string().regex(PRINCIPAL_NAME).default(DEFAULT_TENANT),
   }),
 );
 

@@ -11,6 +11,8 @@ export interface Grant {
 
 /** The tenant of whoever names none. */
 export const DEFAULT_TENANT = 'default';
+/** What a tenant or a token may be called. */
+export const PRINCIPAL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Nothing is served under a longer name; it bounds the time that matching takes. */
 const MAX_NAME_CHARS = 1024;
 

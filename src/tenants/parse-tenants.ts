@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DEFAULT_TENANT } from '../inference/principal.js';
+import { DEFAULT_TENANT, PRINCIPAL_NAME } from '../inference/principal.js';
 import type { Tenant, TenantQuotas } from '../inference/tenant.js';
 import { commonName } from './common-name.js';
 
@@ -18,7 +18,6 @@ export class TenantsFault extends Error {}
 const MAX_TENANTS = 1000;
 const MAX_PATTERNS = 10_000;
 const BYTES_PER_MB = 1_000_000;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** What stands between a workflow's name and that of its node, whose name in the registry is both. */
 const OF_A_NODE = '__*';
 
@@ -58,7 +57,7 @@ export function parseTenants(content: unknown): readonly ListedTenant[] {
   let own = listed(DEFAULT_TENANT, {}, [], undefined);
   const others: ListedTenant[] = [];
   for (const [name, value] of entries) {
-    if (!NAME.test(name)) throw new TenantsFault(`tenants.${name}: a name has letters, digits, dot, hyphen and underscore, at most 64`);
+    if (!PRINCIPAL_NAME.test(name)) throw new TenantsFault(`tenants.${name}: a name has letters, digits, dot, hyphen and underscore, at most 64`);
     if (name === DEFAULT_TENANT) {
       own = listed(name, checked(operators, value, ['tenants', name]), [], undefined);
       continue;
