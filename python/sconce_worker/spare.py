@@ -5,11 +5,12 @@ nothing to let a request wait for. A spare knows nothing of any model; what it b
 """
 
 import json
+import signal
 import socket
 import time
 from typing import NamedTuple, Optional
 
-from sconce_worker import linux
+from sconce_worker import descendants, linux
 from sconce_worker.control_group import ControlGroup
 from sconce_worker.enclosure import Enclosures
 from sconce_worker.ending import leave
@@ -113,6 +114,8 @@ class Spares:
             return
         spare, self._waiting = self._waiting, None
         spare.line.close()
+        # It may not have got into its group yet. Its number is its own until `_reap` has told of its end.
+        descendants.signal_to(spare.pid, signal.SIGKILL)
         self._enclosures.ended(spare.pid)
         self._warden.helpers.discard(spare.pid)
         self._warden.dismiss(spare.group)

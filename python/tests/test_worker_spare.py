@@ -84,9 +84,14 @@ def test_a_spare_that_has_ended_is_not_waited_for(parent, tmp_path, bases):
     assert not [name for name in os.listdir(bases["pids"]) if name.startswith("spare-") and name.endswith("-1")]
 
 
-def test_a_spare_that_does_not_listen_is_ended_and_another_worker_made(parent, tmp_path):
-    parent.fork(tmp_path)
-    waiting = _spare_of(parent)
+@pytest.mark.parametrize("stopped", ["in its group", "on its way there"])
+def test_a_spare_that_does_not_listen_is_ended_and_another_worker_made(parent, tmp_path, stopped):
+    first, _ = parent.fork(tmp_path)
+    if stopped == "in its group":
+        waiting = _spare_of(parent)
+    else:
+        wait_until(lambda: _children(parent.process.pid) != [first])
+        (waiting,) = {*_children(parent.process.pid)} - {first}
     os.kill(waiting, signal.SIGSTOP)
 
     # More than the line holds: a small order waits in it until the worker is killed for being late, like any other.
