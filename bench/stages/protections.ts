@@ -28,10 +28,15 @@ const ANY_KEYS = { inference: '0'.repeat(22), management: '0'.repeat(22) };
 const STARTS = 5;
 const ROUNDS = 15;
 const ROUND_SECONDS = 1;
-const CONNECTIONS = [1, 32] as const;
 
 interface Figures extends LoadFigures {
   readonly processorUs: number;
+}
+
+interface Load {
+  readonly connections: number;
+  /** Of each round: protected, bare. */
+  readonly pairs: [Figures, Figures][];
 }
 
 interface Side {
@@ -44,13 +49,13 @@ interface Side {
 export async function protections(bench: Workbench): Promise<void> {
   console.log('\n## Protected as it comes, against nothing of it');
   await pack(bench.root, bench.store, 'noop', 'noop.py', 'minWorkers: 1\nmaxWorkers: 2\n');
-  const loads = CONNECTIONS.map((): [Figures, Figures][] => []);
+  const loads = [1, 32].map((connections): Load => ({ connections, pairs: [] }));
   for (let at = 0; at < STARTS; at += 1)
     await withBoth(bench, at % 2 === 0, async (sides) => {
       if (at === 0) await compareStarts(sides);
-      for (const [which, connections] of CONNECTIONS.entries()) loads[which]?.push(...(await alternateLoads(sides, connections)));
+      for (const { connections, pairs } of loads) pairs.push(...(await alternateLoads(sides, connections)));
     });
-  for (const [which, connections] of CONNECTIONS.entries()) tell(connections, loads[which] ?? []);
+  for (const load of loads) tell(load);
 }
 
 /** Starts both for as long as `measure` takes. */
@@ -132,7 +137,7 @@ async function alternateLoads([guarded, bare]: readonly [Side, Side], connection
   return alternate(load(guarded), load(bare), ROUNDS);
 }
 
-function tell(connections: number, pairs: readonly [Figures, Figures][]): void {
+function tell({ connections, pairs }: Load): void {
   const ratio = middle(pairs.map(([one, other]) => one.requestsPerSecond / other.requestsPerSecond));
   const at = `a no-op Python handler, ${connections} connection${connections > 1 ? 's' : ''}, protected and bare`;
   console.log(`${at}: ${told(pairs, (one) => one.processorUs, ' µs', 0)} of processor time a request`);

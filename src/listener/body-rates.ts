@@ -29,7 +29,7 @@ export class BodyRates {
   #look(): void {
     const nowMs = performance.now();
     for (const watched of this.#watched) {
-      if (watched.isGone) {
+      if (watched.message.destroyed) {
         watched.over();
         continue;
       }
@@ -54,14 +54,10 @@ class Watched implements BodyMeter {
   sinceMs = performance.now();
 
   constructor(
-    private readonly message: Readable,
+    readonly message: Readable,
     readonly tooSlow: () => void,
     private readonly others: Set<Watched>,
   ) {}
-
-  get isGone(): boolean {
-    return this.message.destroyed;
-  }
 
   received(bytes: number): void {
     this.receivedBytes += bytes;
